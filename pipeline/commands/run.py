@@ -1,0 +1,172 @@
+"""`witness run` and `witness demo`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from pipeline.config.schema import RunConfig
+from pipeline.console import ConsoleWatcher, print_summary
+from pipeline.errors import ConfigError, LaneError, WitnessError
+from pipeline.metrics import Metrics, MetricsPage
+from pipeline.run.job import Job, StreamResult, build_lanes, choose_device, name_sources
+from pipeline.run.pictures import OnProgress, draw, score_truth
+
+GOOD, USAGE, SOURCE_FAILED, INTERRUPTED = 0, 2, 3, 130
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What the command line asked for."""
+
+    addresses: tuple[str, ...]
+    config: Path | None
+    out: Path
+    engine: str
+    device: str
+    lanes: str | None
+    metrics_port: int
+    offline: bool
+    names: tuple[str, ...] | None = None
+    truth: Path | None = None
+
+
+def run_command(request: RunRequest) -> int:
+    """The exit code, after everything was run, written and told."""
+    console = Console()
+    try:
+        job = plan(request)
+        metrics = Metrics()
+        port = request.metrics_port if request.metrics_port >= 0 else None
+        with MetricsPage(metrics, port) as page, ConsoleWatcher(console) as watcher:
+            if page.url:
+                console.print(f"metrics at {page.url}", highlight=False)
+            results, interrupted = run_engine(request.engine, job, watcher, metrics)
+            results = _draw(results, job, request, watcher)
+    except (ConfigError, LaneError) as error:
+        console.print(f"[red]error[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        return USAGE
+    except KeyboardInterrupt:
+        console.print("[yellow]interrupted again: stopped at once[/]")
+        return INTERRUPTED
+    print_summary(console, results)
+    if request.truth and not interrupted:
+        _tell_truth(console, results, request.truth)
+    if interrupted:
+        console.print("[yellow]interrupted[/]: what was read until then is kept")
+        return INTERRUPTED
+    return SOURCE_FAILED if any(result.error for result in results) else GOOD
+
+
+def demo_command(out: Path, engine: str, device: str, metrics_port: int) -> int:
+    """The exit code of the main job on the clip that ships."""
+    clip, truth = example("street.mp4"), example("street.truth.json")
+    return run_command(
+        RunRequest(
+            addresses=(str(clip),),
+            config=None,
+            out=out,
+            engine=engine,
+            device=device,
+            lanes=None,
+            metrics_port=metrics_port,
+            offline=True,
+            names=("demo",),
+            truth=truth,
+        )
+    )
+
+
+def plan(request: RunRequest) -> Job:
+    """The job of a request; ConfigError or LaneError when it cannot be one."""
+    config = _config(request)
+    device = choose_device(request.device)
+    sources = name_sources(request.addresses, request.names)
+    lanes = build_lanes(config, device, offline=request.offline)
+    return Job(sources, config, request.out, device, lanes)
+
+
+def run_engine(
+    engine: str, job: Job, watcher: ConsoleWatcher, metrics: Metrics
+) -> tuple[list[StreamResult], bool]:
+    """One result a source, and whether Ctrl-C ended the job early."""
+    if engine == "local":
+        from pipeline.run.local import run_local
+
+        return run_local(job, watcher, metrics)
+    from pipeline.run.ray_live import run_ray
+
+    return run_ray(job, watcher, metrics)
+
+
+def example(name: str) -> Path:
+    """A file of the examples: beside the packages in a checkout, inside them when installed."""
+    inside = Path(str(files("pipeline"))) / "examples" / name
+    beside = Path(str(files("pipeline"))).parent / "examples" / name
+    for path in (inside, beside):
+        if path.is_file():
+            return path
+    message = f"the example {name} is missing from this installation; install witness-av again"
+    raise ConfigError(message)
+
+
+def _config(request: RunRequest) -> RunConfig:
+    config = RunConfig()
+    if request.config is not None:
+        from pipeline.config.load import load_config
+
+        config = load_config(request.config)
+    if request.lanes is None:
+        return config
+    wanted = [name.strip() for name in request.lanes.split(",") if name.strip()]
+    known = {lane.name: lane for lane in config.lanes}
+    strange = [name for name in wanted if name not in known]
+    if strange or not wanted:
+        message = f"--lanes {request.lanes}: known lanes are {', '.join(known)}"
+        raise ConfigError(message)
+    return config.model_copy(update={"lanes": tuple(known[name] for name in wanted)})
+
+
+def _draw(
+    results: Sequence[StreamResult], job: Job, request: RunRequest, watcher: ConsoleWatcher
+) -> list[StreamResult]:
+    return [_draw_one(result, job, request, watcher) for result in results]
+
+
+def _draw_one(
+    result: StreamResult, job: Job, request: RunRequest, watcher: ConsoleWatcher
+) -> StreamResult:
+    length = float(result.summary["media_s"]) if result.summary else 0.0
+
+    def tell(what: str) -> OnProgress:
+        return partial(watcher.drew, watcher.drawing(result.source.stream, what, length))
+
+    try:
+        list(draw(result, job.config.outputs, request.truth, tell))
+    except WitnessError as error:
+        watcher.console.print(f"[red]error[/] {escape(str(error))}", soft_wrap=True)
+        return replace(result, error=str(error))
+    return result
+
+
+def _tell_truth(console: Console, results: Sequence[StreamResult], truth: Path) -> None:
+    for result in results:
+        if result.summary is None:
+            continue
+        score = score_truth(result, truth)
+        console.print(
+            f"planted sounds: {score.found} of {score.planted} found within 0.5 s, "
+            f"{len(score.false)} false"
+        )
+        for sound in score.missed:
+            console.print(f"  missed: {sound.label} at {sound.start_s:.2f} s")
+        for event in score.false:
+            console.print(f"  false: {event.label} at {float(event.span.start):.2f} s")
+        if (result.out / "report.html").is_file():
+            console.print(f"open {result.out / 'report.html'} in a browser", soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Configuration: YAML to frozen, typed models, and from there to plain constructor arguments."""

@@ -1,0 +1,132 @@
+"""One decode -> batches of windows for every lane: all that a Reader process does.
+
+Imports PyAV and NumPy, never torch.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+
+from pipeline.errors import SourceError
+from pipeline.lane import Lane
+from pipeline.media.decode import Decoder
+from pipeline.records import AudioChunk, Frame, Gap, Medium, StreamInfo, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a Reader has done so far; plain numbers, cheap to send.
+
+    `decoded` counts frames and samples by medium; `not_sampled` counts them by lane. `position`
+    is the media time that the decoder has reached.
+    """
+
+    position: Fraction
+    decoded: dict[str, int]
+    not_sampled: dict[str, int]
+
+    @classmethod
+    def nothing(cls) -> Progress:
+        """Before the first step."""
+        return cls(Fraction(0), {}, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Windows of one lane, in order, ready for a predictor, and how far the Reader has come."""
+
+    lane: str
+    windows: list[Window]
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReport:
+    """How reading ended: the reader's side of the books. `error` is None when it went well."""
+
+    progress: Progress
+    troubles: dict[str, int]
+    gaps: tuple[Gap, ...]
+    error: str | None
+
+
+class Reader:
+    """Decodes one source once and cuts it into windows for every lane that it has a medium for.
+
+    Raises SourceError when the source cannot be opened. A source that breaks off later gives
+    what it held until then, and says so in its report.
+    """
+
+    def __init__(self, source: str, stream: str, lanes: Sequence[Lane]) -> None:
+        self._exit = ExitStack()
+        decoder = Decoder(source, stream, media={lane.medium for lane in lanes})
+        self._decoder = self._exit.enter_context(decoder)
+        self.info: StreamInfo = self._decoder.info
+        self.lanes = tuple(lane for lane in lanes if lane.medium in self.info.media)
+        self.idle_lanes = tuple(lane for lane in lanes if lane.medium not in self.info.media)
+        self._windowers = {lane.name: lane.make_windower(stream) for lane in self.lanes}
+        self._held: dict[str, list[Window]] = {lane.name: [] for lane in self.lanes}
+        self._decoded: Counter[str] = Counter()
+        self._gaps: list[Gap] = []
+        self._position = Fraction(0)
+        self._error: str | None = None
+
+    def cuts(self) -> Iterator[Cut]:
+        """Batches of windows, each of one lane and at most that lane's batch long."""
+        try:
+            for item in self._decoder.items():
+                yield from self._offer(item)
+        except SourceError as error:
+            self._error = str(error)
+        for lane in self.lanes:
+            yield from self._collect(lane, self._windowers[lane.name].flush())
+            if self._held[lane.name]:
+                yield self._cut(lane)
+
+    def report(self) -> ReadReport:
+        """How reading went; final once `cuts` is exhausted."""
+        troubles = {
+            f"{medium}_{kind}": count for (medium, kind), count in self._decoder.troubles.items()
+        }
+        return ReadReport(self._progress(), troubles, tuple(self._gaps), self._error)
+
+    def close(self) -> None:
+        """Lets go of the source."""
+        self._exit.close()
+
+    def _offer(self, item: Frame | AudioChunk | Gap) -> Iterator[Cut]:
+        medium: Medium = _medium_of(item)
+        if isinstance(item, Gap):
+            self._gaps.append(item)
+        else:
+            self._decoded[medium] += 1 if isinstance(item, Frame) else item.samples.shape[1]
+            self._position = max(self._position, item.span.end)
+        for lane in self.lanes:
+            if lane.medium == medium:
+                yield from self._collect(lane, self._windowers[lane.name].push(item))
+
+    def _collect(self, lane: Lane, windows: Iterable[Window]) -> Iterator[Cut]:
+        held = self._held[lane.name]
+        for window in windows:
+            held.append(window)
+            if len(held) == lane.batch:
+                yield self._cut(lane)
+                held = self._held[lane.name]
+
+    def _cut(self, lane: Lane) -> Cut:
+        windows, self._held[lane.name] = self._held[lane.name], []
+        return Cut(lane.name, windows, self._progress())
+
+    def _progress(self) -> Progress:
+        left_out = {name: windower.not_sampled for name, windower in self._windowers.items()}
+        return Progress(self._position, dict(self._decoded), left_out)
+
+
+def _medium_of(item: Frame | AudioChunk | Gap) -> Medium:
+    if isinstance(item, Gap):
+        return item.medium
+    return "video" if isinstance(item, Frame) else "audio"

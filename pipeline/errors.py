@@ -1,0 +1,47 @@
+"""Every error witness raises on purpose.
+
+    WitnessError
+    ├── ConfigError            a config file or an option is wrong            exit code 2
+    ├── SourceError            a source cannot be opened or read              exit code 3
+    │   ├── SourceMissing      nothing there, or a directory (also FileNotFoundError)
+    │   ├── SourceUnreadable   there, but not a medium PyAV can read
+    │   └── SourceLost         it was being read and broke off
+    ├── LaneError              a lane cannot be built or run
+    └── OutputError            an output cannot be written                    exit code 3
+
+A message says what, where, with which value, and what to do next. It never holds a password.
+"""
+
+from __future__ import annotations
+
+
+class WitnessError(Exception):
+    """The root of every error that witness raises on purpose."""
+
+
+class ConfigError(WitnessError, ValueError):
+    """A config file or an option is wrong; the message starts with `path:line` for files."""
+
+
+class SourceError(WitnessError):
+    """A source cannot be opened or read."""
+
+
+class SourceMissing(SourceError, FileNotFoundError):  # noqa: N818 - named for what happened
+    """Nothing is at the source's address, or a directory is."""
+
+
+class SourceUnreadable(SourceError):  # noqa: N818
+    """Something is there, but it holds no video or audio that PyAV can read."""
+
+
+class SourceLost(SourceError):  # noqa: N818
+    """The source was being read and broke off; what was read before is kept."""
+
+
+class LaneError(WitnessError):
+    """A lane cannot be built or run, for example because its weights do not fit."""
+
+
+class OutputError(WitnessError, OSError):
+    """An output cannot be written: read-only folder, full disk, ..."""

@@ -1,0 +1,112 @@
+"""The action lane: sampled frames -> frame CNN -> RNN or MLP with cached state -> label spans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from models.card import Card, CheckpointError
+from models.checkpoint import read_card
+from pipeline.config.base import Batch, Name, StrictModel
+from pipeline.lane import Lane
+from pipeline.lanes.labels import HysteresisConfig, LabelAggregator
+from pipeline.lanes.sampling import RateSampler
+from pipeline.lanes.windowing import FrameWindower, fit_exactly
+from pipeline.records import Prediction, Window
+
+if TYPE_CHECKING:
+    from models.sequence import ActionNetwork
+
+
+class ActionLane(StrictModel):
+    """Labels what is going on; frames are sampled at the rate that the network was trained at."""
+
+    kind: Literal["action"]
+    name: Name = "action"
+    weights: str = "street-action"
+    batch: Batch = 4
+    spans: HysteresisConfig = HysteresisConfig()
+
+    def build(self, device: str, *, offline: bool = True) -> Lane:
+        """The lane; CheckpointError when the weights are missing or of another network."""
+        del offline  # there is nothing to fetch for this lane
+        card = read_card(self.weights)
+        if card.network != "action":
+            message = f"{self.weights}: a {card.network} network; this lane needs an action one"
+            raise CheckpointError(message)
+        want = card.preprocessing
+        return Lane(
+            name=self.name,
+            medium="video",
+            pinned=True,
+            batch=self.batch,
+            make_windower=partial(
+                _windower, self.name, want["rate_hz"], want["width"], want["height"]
+            ),
+            make_predictor=partial(_predictor, self.weights, device, self.batch),
+            make_aggregator=partial(
+                LabelAggregator, lane=self.name, card=card, rule=self.spans.build(card)
+            ),
+            card=card,
+        )
+
+
+def _windower(lane: str, rate_hz: float, width: int, height: int, stream: str) -> FrameWindower:
+    return FrameWindower(stream, lane, RateSampler(rate_hz), fit_exactly(width, height))
+
+
+def _predictor(weights: str, device: str, batch: int) -> ActionPredictor:
+    from models.sequence import load_action
+
+    return ActionPredictor(*load_action(weights, device), device, batch)
+
+
+class ActionPredictor:
+    """Runs the frame CNN on batches of many streams, then each stream's own sequence state.
+
+    The CNN sees a frame once, in batches padded to one fixed shape; the cheap recurrent step goes
+    frame by frame, so that what a stream gets never depends on its neighbours.
+    """
+
+    def __init__(self, card: Card, network: ActionNetwork, device: str, batch: int) -> None:
+        self._card = card
+        self._network = network
+        self._device = device
+        self._batch = batch
+        self._states: dict[str, Any] = {}
+
+    def predict(self, windows: Sequence[Window]) -> list[Prediction]:
+        """(1, classes) scores a window, that sum to 1, in the windows' order."""
+        import torch
+
+        answers = []
+        states = dict(self._states)
+        with torch.inference_mode():
+            for first in range(0, len(windows), self._batch):
+                group = windows[first : first + self._batch]
+                pictures = np.stack([window.data for window in group])
+                if len(group) < self._batch:
+                    pad = [(0, self._batch - len(group))] + [(0, 0)] * 3
+                    pictures = np.pad(pictures, pad)
+                features = self._network.features(pictures)
+                for number, window in enumerate(group):
+                    answers.append(self._step(window, features[number : number + 1], states))
+        self._states = states  # only now: a batch that failed half-way is tried again, whole
+        return answers
+
+    def forget(self, stream: str) -> None:
+        """Drops the cached state of a stream that has ended."""
+        self._states.pop(stream, None)
+
+    def _step(self, window: Window, feature: Any, states: dict[str, Any]) -> Prediction:
+        import torch
+
+        mark = window.mark
+        state = None if mark.fresh else states.get(mark.stream)
+        if state is None:
+            state = self._network.initial_state(1)
+        logits, states[mark.stream] = self._network.step(feature, state)
+        return Prediction(mark, scores=torch.softmax(logits.float(), dim=-1).cpu().numpy())

@@ -1,0 +1,177 @@
+"""The instances lane: sampled frames -> Mask R-CNN -> tracker -> instances with track ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from models.card import Card, CheckpointError
+from models.checkpoint import read_card
+from pipeline.config.base import Batch, Name, Rate, Score, StrictModel
+from pipeline.lane import Lane
+from pipeline.lanes.sampling import RateSampler
+from pipeline.lanes.windowing import FrameWindower, fit_short_side
+from pipeline.records import Event, Failure, InstanceMask, Prediction, Rle, Window
+
+if TYPE_CHECKING:
+    from models.mask_rcnn import Found, Segmenter
+
+
+class InstancesLane(StrictModel):
+    """Finds and follows things. `weights` may be a checkpoint, `coco` or `coco_v2`."""
+
+    kind: Literal["instances"]
+    name: Name = "instances"
+    weights: str = "street-people"
+    rate_hz: Rate = 5.0
+    min_score: Score | None = None
+    batch: Batch = 4
+
+    def build(self, device: str, *, offline: bool = True) -> Lane:
+        """The lane; CheckpointError when the weights are missing or of another network."""
+        card = _card(self.weights)
+        short_px = int(card.preprocessing["min_size"])
+        return Lane(
+            name=self.name,
+            medium="video",
+            pinned=False,
+            batch=self.batch,
+            make_windower=partial(_windower, self.name, self.rate_hz, short_px),
+            make_predictor=partial(
+                _predictor, self.weights, device, self.batch, self.min_score, offline
+            ),
+            make_aggregator=partial(
+                InstanceAggregator, lane=self.name, card=card, rate_hz=self.rate_hz
+            ),
+            card=card,
+        )
+
+
+def _card(weights: str) -> Card:
+    if weights in {"coco", "coco_v2"}:
+        from models.mask_rcnn import coco_card
+
+        return coco_card(weights)
+    card = read_card(weights)
+    if card.network != "mask_rcnn":
+        message = f"{weights}: a {card.network} network; the instances lane needs a mask_rcnn"
+        raise CheckpointError(message)
+    return card
+
+
+def _windower(lane: str, rate_hz: float, short_px: int, stream: str) -> FrameWindower:
+    return FrameWindower(stream, lane, RateSampler(rate_hz), fit_short_side(short_px))
+
+
+def _predictor(
+    weights: str, device: str, batch: int, min_score: float | None, offline: bool
+) -> InstancePredictor:
+    from models.mask_rcnn import load_segmenter
+
+    return InstancePredictor(
+        load_segmenter(
+            weights, device=device, batch=batch, score_threshold=min_score, offline=offline
+        )
+    )
+
+
+class InstancePredictor:
+    """Runs Mask R-CNN; masks leave as run lengths, so no bitmap ever travels."""
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._segmenter = segmenter
+
+    def predict(self, windows: Sequence[Window]) -> list[Prediction]:
+        """The instances of each window, best first, boxes in px of the source frame."""
+        sizes = [window.mark.size or window.data.shape[1::-1] for window in windows]
+        found = self._segmenter.segment([window.data for window in windows], sizes)
+        return [
+            Prediction(window.mark, instances=tuple(map(instance_from, things)))
+            for window, things in zip(windows, found, strict=True)
+        ]
+
+    def forget(self, stream: str) -> None:
+        """Nothing: no state is kept."""
+
+
+def instance_from(found: Found) -> InstanceMask:
+    """The pipeline's record of what the network found."""
+    (height, width), counts = found.rle
+    return InstanceMask(found.label, found.score, found.box, Rle(height, width, counts))
+
+
+class InstanceAggregator:
+    """One event for each thing in each analysed frame, with the id of the track it belongs to.
+
+    ByteTrack (Zhang et al., ECCV 2022). A thing that is in no confirmed track has no id: counting
+    such things as tracks is how counts go wrong.
+    """
+
+    def __init__(self, stream: str, lane: str, card: Card, rate_hz: float) -> None:
+        self._stream = stream
+        self._lane = lane
+        self._card = card
+        self._rate_hz = rate_hz
+        self._tracker: Any = None
+        self._watermark: Fraction | None = None
+
+    @property
+    def watermark(self) -> Fraction | None:
+        """No event that ends before this media time can still come; None before any push."""
+        return self._watermark
+
+    def push(self, answer: Prediction | Failure) -> Iterator[Event]:
+        """The events of this frame: they are over when the frame is."""
+        span = answer.mark.span
+        self._watermark = span.end
+        if isinstance(answer, Failure):
+            return
+        for instance in self._tracked(answer.instances, float(span.start)):
+            yield Event(
+                self._stream,
+                self._lane,
+                span,
+                instance.label,
+                instance.score,
+                self._card.name,
+                self._card.sha256,
+                instance,
+            )
+
+    def flush(self) -> Iterator[Event]:
+        """Nothing: no event outlives its frame."""
+        yield from ()
+
+    def _tracked(self, instances: Sequence[InstanceMask], time_s: float) -> Iterator[InstanceMask]:
+        import supervision as sv
+        from trackers import ByteTrackTracker
+
+        if self._tracker is None:
+            # The buffer is counted in frames of 1/30 s whatever the rate: 60 are two seconds.
+            self._tracker = ByteTrackTracker(
+                lost_track_buffer=60,
+                frame_rate=self._rate_hz,
+                track_activation_threshold=0.6,
+                high_conf_det_threshold=0.5,
+                minimum_consecutive_frames=2,
+            )
+        boxes = np.array([i.box for i in instances], np.float32).reshape(-1, 4)
+        seen = sv.Detections(
+            xyxy=boxes,
+            confidence=np.array([i.score for i in instances], np.float32),
+            class_id=np.zeros(len(instances), int),
+            data={"index": np.arange(len(instances))},
+        )
+        tracked = self._tracker.update(seen, timestamp=time_s)
+        ids = {
+            int(index): int(track)
+            for index, track in zip(tracked.data.get("index", ()), tracked.tracker_id, strict=True)
+            if track >= 0
+        }
+        for number, instance in enumerate(instances):
+            yield replace(instance, track_id=ids.get(number))

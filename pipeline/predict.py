@@ -1,0 +1,74 @@
+"""Windows -> predictions: the pool member, one generic owner of all networks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from pipeline.lane import Lane
+from pipeline.records import Failure, Prediction, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a pool member said of a batch: one answer a window, in order; and what it cost."""
+
+    lane: str
+    answers: list[Prediction | Failure]
+    seconds: float
+
+
+class PoolMember:
+    """Owns the networks of all lanes and answers windows of any stream.
+
+    Calls hold pictures of one size and at most the lane's batch; the predictors pad to that fixed
+    shape, so an answer never depends on who shares the batch. A window that fails is answered
+    with a Failure and harms no other.
+    """
+
+    def __init__(self, lanes: Sequence[Lane], threads: int | None = None) -> None:
+        import torch
+
+        torch.set_flush_denormal(True)
+        if threads:
+            torch.set_num_threads(threads)
+        self._batches = {lane.name: lane.batch for lane in lanes}
+        self._predictors = {lane.name: lane.make_predictor() for lane in lanes}
+
+    def predict(self, lane: str, windows: Sequence[Window]) -> Answers:
+        """One answer for each window, in the same order, with the seconds they took."""
+        started = time.perf_counter()
+        answers: list[Prediction | Failure] = []
+        for group in _groups(windows, self._batches[lane]):
+            answers += self._answer(lane, group)
+        return Answers(lane, answers, time.perf_counter() - started)
+
+    def answer_each(
+        self, lane: str, *parts: Sequence[Window]
+    ) -> tuple[float | list[Prediction | Failure], ...]:
+        """The seconds they took, then the answers of each part: several streams in one batch."""
+        answered = self.predict(lane, [window for part in parts for window in part])
+        rest = iter(answered.answers)
+        return (answered.seconds, *([next(rest) for _ in part] for part in parts))
+
+    def forget(self, stream: str) -> None:
+        """Drops what every network has cached of a stream that has ended."""
+        for predictor in self._predictors.values():
+            predictor.forget(stream)
+
+    def _answer(self, lane: str, group: Sequence[Window]) -> Sequence[Prediction | Failure]:
+        try:
+            return self._predictors[lane].predict(group)
+        except Exception as error:  # whatever a network raises, the other windows go on
+            if len(group) == 1:
+                return [Failure(group[0].mark, type(error).__name__)]
+            return [answer for window in group for answer in self._answer(lane, [window])]
+
+
+def _groups(windows: Sequence[Window], most: int) -> Iterator[list[Window]]:
+    for _, same_size in groupby(windows, key=lambda window: window.data.shape):
+        held = list(same_size)
+        for first in range(0, len(held), most):
+            yield held[first : first + most]

@@ -1,0 +1,1 @@
+"""How a job runs: in one process, or on Ray; the same spine either way."""

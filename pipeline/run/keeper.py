@@ -1,0 +1,94 @@
+"""The Keeper: one stream's settler, its sinks, and the summary that is written at the end."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.cut import ReadReport
+from pipeline.lane import Lane
+from pipeline.ledger import Ledger
+from pipeline.records import Digest, Event, Failure, Prediction, StreamInfo
+from pipeline.settle import Settler
+from pipeline.sinks.base import Sink
+from pipeline.sinks.jsonl import JsonlSink
+from pipeline.sinks.parquet import ParquetSink
+from pipeline.whole import whole_file
+
+
+class Keeper:
+    """Keeps one stream's results; everything it writes lies in `out`.
+
+    Raises OutputError when `out` cannot be written; nothing half-written stays behind.
+    """
+
+    def __init__(
+        self, info: StreamInfo, lanes: Sequence[Lane], out: Path, outputs: Sequence[str]
+    ) -> None:
+        self._info = info
+        self._lanes = tuple(lanes)
+        self._out = out
+        self._counts: dict[str, Counter[str]] = {lane.name: Counter() for lane in lanes}
+        self._tracks: dict[str, set[int]] = {lane.name: set() for lane in lanes}
+        sinks: list[Sink] = []
+        if "jsonl" in outputs:
+            sinks.append(JsonlSink(out / "events.jsonl"))
+        if "parquet" in outputs:
+            sinks.append(ParquetSink(out / "events.parquet", {"stream": info.stream}))
+        self._settler = Settler(info.stream, lanes, sinks)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The books so far; they close once `finish` was called."""
+        return self._settler.ledger
+
+    def settle(self, lane: str, answers: Iterable[Prediction | Failure]) -> list[Digest]:
+        """The events that these answers made certain, now written, in small form."""
+        return self._count(self._settler.settle(lane, answers))
+
+    def finish(
+        self, report: ReadReport, about: dict[str, Any], lost: str | None = None
+    ) -> tuple[list[Digest], dict[str, Any]]:
+        """The last events, and the summary, written to `summary.json` with `about` in it."""
+        last = self._count(self._settler.finish(report, lost))
+        self._settler.close()
+        summary = {
+            "stream": self._info.stream,
+            "source": self._info.source,
+            "complete": report.error is None and about.get("interrupted") is not True,
+            "error": report.error,
+            **about,
+            "media_s": round(float(report.progress.position), 6),
+            "lanes": [
+                {
+                    "name": lane.name,
+                    "model": lane.card.name,
+                    "sha256": lane.card.sha256,
+                    "labels": list(lane.card.labels),
+                }
+                for lane in self._lanes
+            ],
+            "counts": {lane: dict(counts) for lane, counts in self._counts.items()},
+            "tracks": {lane: len(ids) for lane, ids in self._tracks.items() if ids},
+            "ledger": self.ledger.to_json(),
+        }
+        if about.get("wall_s"):
+            summary["speed"] = round(float(report.progress.position) / about["wall_s"], 2)
+        with whole_file(self._out / "summary.json") as part:
+            part.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        return last, summary
+
+    def abandon(self) -> None:
+        """Leaves no output behind."""
+        self._settler.abandon()
+
+    def _count(self, events: Sequence[Event]) -> list[Digest]:
+        digests = [Digest.of(event) for event in events]
+        for digest in digests:
+            self._counts[digest.lane][digest.label] += 1
+            if digest.track_id is not None:
+                self._tracks[digest.lane].add(digest.track_id)
+        return digests

@@ -1,0 +1,103 @@
+"""The local engine: the whole spine in one process, one source after the other."""
+
+from __future__ import annotations
+
+import time
+
+from pipeline.cut import Reader, ReadReport
+from pipeline.errors import WitnessError
+from pipeline.metrics import Metrics
+from pipeline.predict import PoolMember
+from pipeline.run.job import Job, Source, StreamResult, Watcher, about_run
+from pipeline.run.keeper import Keeper
+
+
+def run_local(job: Job, watcher: Watcher, metrics: Metrics) -> tuple[list[StreamResult], bool]:
+    """One result a source, in order, and whether Ctrl-C ended the job early.
+
+    After Ctrl-C the source under way is finished with what was read of it; later ones are not
+    begun.
+    """
+    member = PoolMember(job.lanes, job.config.pool.threads)
+    results: list[StreamResult] = []
+    for source in job.sources:
+        result, interrupted = _run_source(job, source, member, watcher, metrics)
+        results.append(result)
+        watcher.closed(result)
+        if interrupted:
+            return results, True
+    return results, False
+
+
+def _run_source(
+    job: Job, source: Source, member: PoolMember, watcher: Watcher, metrics: Metrics
+) -> tuple[StreamResult, bool]:
+    out = job.out / source.stream
+    try:
+        reader = Reader(source.address, source.stream, job.lanes)
+    except WitnessError as error:
+        metrics.sources_failed.labels(type(error).__name__).inc()
+        return StreamResult(source, out, None, None, str(error)), False
+    try:
+        return _run_stream(job, source, reader, member, watcher, metrics)
+    except WitnessError as error:
+        metrics.sources_failed.labels(type(error).__name__).inc()
+        return StreamResult(source, out, reader.info, None, str(error)), False
+    finally:
+        reader.close()
+        member.forget(source.stream)
+
+
+def _run_stream(
+    job: Job,
+    source: Source,
+    reader: Reader,
+    member: PoolMember,
+    watcher: Watcher,
+    metrics: Metrics,
+) -> tuple[StreamResult, bool]:
+    out = job.out / source.stream
+    keeper = Keeper(reader.info, reader.lanes, out, job.config.outputs)
+    watcher.opened(reader.info, [lane.name for lane in reader.idle_lanes])
+    started = time.perf_counter()
+    interrupted = False
+    try:
+        try:
+            _pump(source.stream, reader, member, keeper, watcher, metrics)
+        except KeyboardInterrupt:
+            interrupted = True
+        report: ReadReport = reader.report()
+        about = about_run(job, "local", time.perf_counter() - started, interrupted=interrupted)
+        last, summary = keeper.finish(report, about, "interrupted" if interrupted else None)
+    except BaseException:
+        keeper.abandon()
+        raise
+    watcher.found(last)
+    metrics.wrote(last)
+    metrics.books(source.stream, keeper.ledger)
+    if report.error:
+        metrics.sources_failed.labels("SourceLost").inc()
+    return StreamResult(source, out, reader.info, summary, report.error), interrupted
+
+
+def _pump(
+    stream: str,
+    reader: Reader,
+    member: PoolMember,
+    keeper: Keeper,
+    watcher: Watcher,
+    metrics: Metrics,
+) -> None:
+    started = time.perf_counter()
+    for cut in reader.cuts():
+        answers = member.predict(cut.lane, cut.windows)
+        digests = keeper.settle(cut.lane, answers.answers)
+        metrics.answered(cut.lane, len(cut.windows), answers.seconds)
+        metrics.read(stream, cut.progress)
+        metrics.wrote(digests)
+        metrics.books(stream, keeper.ledger)
+        metrics.speed.labels(stream).set(
+            float(cut.progress.position) / (time.perf_counter() - started)
+        )
+        watcher.reached(stream, cut.progress.position)
+        watcher.found(digests)

@@ -1,0 +1,339 @@
+"""The Ray engine: a Reader process per source, a pool of members, a keeper; one loop drives them.
+
+The driver handles references and small numbers only. Pixels go from the Reader to the object store
+and from there to a pool member; predictions go from the member to the keeper.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from pipeline.cut import Progress, ReadReport
+from pipeline.errors import LaneError
+from pipeline.metrics import Metrics
+from pipeline.predict import PoolMember
+from pipeline.records import Failure, StreamInfo
+from pipeline.run.job import Job, Source, StreamResult, Watcher, about_run
+from pipeline.run.workers import KeeperHost, Opened, Settled, SourceReader, Step
+
+OBJECT_STORE_BYTES = 512 * 2**20
+CALLS_PER_MEMBER = 2  # one runs while the input of the next is already there
+POLL_S = 1.0
+
+
+def start_ray(job: Job) -> None:
+    """Joins the cluster at RAY_ADDRESS, or starts an embedded one for this job.
+
+    Embedded: no dashboard, no usage reports, and token authentication, which Ray switches on by
+    itself. Its sockets listen on every interface whatever it is told; see docs/architecture.md.
+    """
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(log_to_driver=False, configure_logging=False)
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    wanted = job.config.pool.members + job.config.pool.readers + 1
+    ray.init(
+        include_dashboard=False,
+        num_cpus=max(os.cpu_count() or 1, wanted),
+        object_store_memory=OBJECT_STORE_BYTES,
+        log_to_driver=False,
+        logging_level="ERROR",
+        _node_ip_address="127.0.0.1",
+    )
+
+
+def run_ray(job: Job, watcher: Watcher, metrics: Metrics) -> tuple[list[StreamResult], bool]:
+    """One result a source, in order, and whether Ctrl-C ended the job early.
+
+    After the first Ctrl-C nothing more is read and what is under way is settled and kept; after
+    a second one KeyboardInterrupt leaves this function.
+    """
+    start_ray(job)
+    try:
+        return _Drive(job, watcher, metrics).run()
+    finally:
+        ray.shutdown()
+
+
+@dataclass(slots=True)
+class _Stream:
+    """What the driver knows of a source under way."""
+
+    source: Source
+    reader: Any
+    member: int
+    started: float
+    waiting_since: float
+    info: StreamInfo | None = None
+    reading: bool = True
+    in_flight: int = 0
+    progress: Progress = field(default_factory=Progress.nothing)
+    report: ReadReport | None = None
+    lost: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """Windows of one stream and lane in the object store, waiting for a member."""
+
+    stream: str
+    step: Step
+    windows: Any
+
+
+class _Drive:
+    """One job on Ray: every wait happens in `run`, every bound is checked where work is sent."""
+
+    def __init__(self, job: Job, watcher: Watcher, metrics: Metrics) -> None:
+        self._job = job
+        self._watcher = watcher
+        self._metrics = metrics
+        pool = job.config.pool
+        gpus = pool.gpus if job.device == "cuda" else 0
+        threads = pool.threads or max(1, (os.cpu_count() or 1) // pool.members)
+        member = ray.remote(PoolMember).options(num_cpus=1, num_gpus=gpus, max_restarts=2)
+        self._members = [member.remote(job.lanes, threads) for _ in range(pool.members)]
+        self._calls_of = [0] * pool.members
+        self._keepers = ray.remote(KeeperHost).options(num_cpus=0.1).remote()
+        self._batch = {lane.name: lane.batch for lane in job.lanes}
+        self._pinned = {lane.name for lane in job.lanes if lane.pinned}
+        self._todo = deque(job.sources)
+        self._streams: dict[str, _Stream] = {}
+        self._tasks: deque[_Task] = deque()
+        self._waits: dict[Any, Callable[[Any], None]] = {}
+        self._results: dict[str, StreamResult] = {}
+        self._interrupted = False
+
+    def run(self) -> tuple[list[StreamResult], bool]:
+        """Drives every source to its end."""
+        while self._todo or self._streams:
+            try:
+                self._send_work()
+                self._take_answers()
+            except KeyboardInterrupt:
+                if self._interrupted:
+                    raise
+                self._interrupt()
+        results = [self._results[s.stream] for s in self._job.sources if s.stream in self._results]
+        return results, self._interrupted
+
+    def _send_work(self) -> None:
+        while self._todo and len(self._streams) < self._job.config.pool.readers:
+            self._open(self._todo.popleft())
+        for name, stream in self._streams.items():
+            may_read = stream.info and not stream.reading and not stream.report
+            if may_read and stream.in_flight < self._job.config.pool.in_flight:
+                self._read(name, stream)
+        for number in range(len(self._members)):
+            while self._calls_of[number] < CALLS_PER_MEMBER:
+                tasks = self._next_tasks(number)
+                if not tasks:
+                    break
+                self._predict(number, tasks)
+
+    def _take_answers(self) -> None:
+        ready, _ = ray.wait(list(self._waits), num_returns=1, timeout=POLL_S)
+        for reference in ready:
+            self._waits.pop(reference)(reference)
+        now = time.monotonic()
+        for name, stream in list(self._streams.items()):
+            if (
+                stream.reading
+                and now - stream.waiting_since > self._job.config.pool.stall_timeout_s
+            ):
+                ray.kill(stream.reader)
+                self._reader_lost(name, "brought nothing", "reader_stalled")
+
+    def _open(self, source: Source) -> None:
+        now = time.monotonic()
+        member = len(self._results) + len(self._streams)
+        actor = ray.remote(SourceReader).options(num_cpus=0.1)
+        reader = actor.remote(source.address, source.stream, self._job.lanes)
+        stream = _Stream(source, reader, member % len(self._members), time.perf_counter(), now)
+        self._streams[source.stream] = stream
+        self._waits[reader.open.remote()] = partial(self._opened, source.stream)
+
+    def _opened(self, name: str, reference: Any) -> None:
+        stream = self._streams.get(name)
+        if stream is None:
+            return
+        stream.reading = False
+        try:
+            opened: Opened = ray.get(reference)
+        except RayError as error:
+            opened = Opened(None, error=f"{name}: the reader could not start: {_brief(error)}")
+        if opened.info is None:
+            self._close(name, None, opened.error)
+            return
+        lanes = tuple(lane for lane in self._job.lanes if lane.name in opened.lanes)
+        out = self._job.out / name
+        made = self._keepers.open.remote(opened.info, lanes, out, self._job.config.outputs)
+        self._watcher.opened(opened.info, opened.idle)
+        self._waits[made] = partial(self._kept, name, opened.info)
+
+    def _kept(self, name: str, info: StreamInfo | None, reference: Any) -> None:
+        settled: Settled = ray.get(reference)
+        if settled.error:
+            self._close(name, None, settled.error)
+        elif name in self._streams:
+            self._streams[name].info = info
+
+    def _read(self, name: str, stream: _Stream) -> None:
+        stream.reading = True
+        stream.waiting_since = time.monotonic()
+        step, windows = stream.reader.step.options(num_returns=2).remote()
+        self._waits[step] = partial(self._stepped, name, windows)
+
+    def _stepped(self, name: str, windows: Any, reference: Any) -> None:
+        stream = self._streams.get(name)
+        if stream is None or stream.report:
+            return
+        stream.reading = False
+        try:
+            step: Step = ray.get(reference)
+        except RayError as error:
+            self._reader_lost(name, f"died ({_brief(error)})", "reader_lost")
+            return
+        stream.progress = step.progress
+        self._metrics.read(name, step.progress)
+        self._watcher.reached(name, step.progress.position)
+        if step.report is not None:
+            stream.report = step.report
+            self._finish_if_done(name)
+            return
+        stream.in_flight += 1
+        self._tasks.append(_Task(name, step, windows))
+        self._metrics.queued.labels(step.lane).inc(len(step.marks))
+
+    def _next_tasks(self, member: int) -> list[_Task]:
+        """Waiting tasks of one lane that fit one batch, oldest first, that `member` may take."""
+        taken: list[_Task] = []
+        room = 0
+        for task in self._tasks:
+            lane = task.step.lane
+            stream = self._streams.get(task.stream)
+            if lane in self._pinned and stream and stream.member != member:
+                continue
+            if not taken:
+                room = self._batch[lane]
+            elif lane != taken[0].step.lane:
+                continue
+            if len(task.step.marks) > room:
+                break
+            taken.append(task)
+            room -= len(task.step.marks)
+        for task in taken:
+            self._tasks.remove(task)
+        return taken
+
+    def _predict(self, member: int, tasks: list[_Task]) -> None:
+        lane = tasks[0].step.lane
+        self._calls_of[member] += 1
+        call = self._members[member].answer_each.options(num_returns=1 + len(tasks))
+        cost, *answers = call.remote(lane, *[task.windows for task in tasks])
+        self._metrics.queued.labels(lane).dec(sum(len(task.step.marks) for task in tasks))
+        self._waits[cost] = partial(self._predicted, member, tasks, answers)
+
+    def _predicted(
+        self, member: int, tasks: list[_Task], answers: list[Any], reference: Any
+    ) -> None:
+        self._calls_of[member] -= 1
+        lane = tasks[0].step.lane
+        try:
+            seconds: float = ray.get(reference)
+            self._metrics.answered(lane, sum(len(task.step.marks) for task in tasks), seconds)
+        except ray.exceptions.ActorDiedError as error:
+            message = f"the networks cannot run: {_brief(error)}"
+            raise LaneError(message) from error
+        except RayError:
+            answers = [[Failure(m, "pool_member_lost") for m in t.step.marks] for t in tasks]
+        for task, answer in zip(tasks, answers, strict=True):
+            settled = self._keepers.settle.remote(task.stream, lane, answer)
+            self._waits[settled] = partial(self._settled, task.stream)
+
+    def _settled(self, name: str, reference: Any) -> None:
+        settled: Settled = ray.get(reference)
+        stream = self._streams.get(name)
+        if stream is None:
+            return
+        stream.in_flight -= 1
+        if settled.error:
+            self._close(name, None, settled.error)
+            return
+        self._tell(name, settled)
+        wall = time.perf_counter() - stream.started
+        self._metrics.speed.labels(name).set(float(stream.progress.position) / wall)
+        self._finish_if_done(name)
+
+    def _finish_if_done(self, name: str) -> None:
+        stream = self._streams[name]
+        if stream.report is None or stream.in_flight:
+            return
+        wall = time.perf_counter() - stream.started
+        about = about_run(self._job, "ray", wall, interrupted=stream.lost == "interrupted")
+        done = self._keepers.finish.remote(name, stream.report, about, stream.lost)
+        self._waits[done] = partial(self._finished, name)
+
+    def _finished(self, name: str, reference: Any) -> None:
+        settled: Settled = ray.get(reference)
+        self._tell(name, settled)
+        report = self._streams[name].report
+        self._close(name, settled.summary, settled.error or (report.error if report else None))
+
+    def _tell(self, name: str, settled: Settled) -> None:
+        self._metrics.wrote(settled.digests)
+        self._watcher.found(settled.digests)
+        if settled.ledger is not None:
+            self._metrics.books(name, settled.ledger)
+
+    def _reader_lost(self, name: str, what: str, reason: str) -> None:
+        stream = self._streams[name]
+        stream.reading = False
+        error = f"{name}: the reader {what}; what it had read is kept"
+        if stream.info is None:
+            self._close(name, None, error)
+            return
+        stream.report = ReadReport(stream.progress, {}, (), error)
+        stream.lost = reason
+        self._finish_if_done(name)
+
+    def _interrupt(self) -> None:
+        """Reads nothing more; what was read is still settled and written."""
+        self._interrupted = True
+        self._todo.clear()
+        for name, stream in list(self._streams.items()):
+            if stream.info is None:
+                self._close(name, None, "interrupted before it was opened")
+            elif stream.report is None:
+                stream.report = ReadReport(stream.progress, {}, (), None)
+                stream.lost = "interrupted"
+                self._finish_if_done(name)
+
+    def _close(self, name: str, summary: dict[str, Any] | None, error: str | None) -> None:
+        stream = self._streams.pop(name)
+        ray.kill(stream.reader)
+        self._tasks = deque(task for task in self._tasks if task.stream != name)
+        for member in self._members:
+            member.forget.remote(name)
+        if error is not None:
+            self._metrics.sources_failed.labels("reading" if summary else "opening").inc()
+        if summary is None:
+            self._keepers.abandon.remote(name)
+        result = StreamResult(stream.source, self._job.out / name, stream.info, summary, error)
+        self._results[name] = result
+        self._watcher.closed(result)
+
+
+def _brief(error: BaseException) -> str:
+    """The last line of a Ray error, which is long and full of paths."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:200] if lines else type(error).__name__

@@ -1,0 +1,114 @@
+"""Predictions -> events -> timeline -> sinks, for one stream: all that a Keeper does.
+
+NumPy and plain Python, no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pipeline.cut import ReadReport
+from pipeline.lane import Aggregator, Lane
+from pipeline.ledger import LaneBook, Ledger
+from pipeline.records import Event, Failure, Prediction
+from pipeline.sinks.base import Sink
+from pipeline.timeline import Timeline
+
+
+class Settler:
+    """Settles one stream: restores window order, aggregates, merges the lanes, writes, counts.
+
+    Answers of a lane may come in any order; they are put back in the order of their windows. How
+    many wait for that is bounded by the work in flight.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        lanes: Sequence[Lane],
+        sinks: Sequence[Sink],
+        max_wait_s: float | None = None,
+    ) -> None:
+        self._sinks = tuple(sinks)
+        self._aggregators: dict[str, Aggregator] = {
+            lane.name: lane.make_aggregator(stream) for lane in lanes
+        }
+        self._next = dict.fromkeys(self._aggregators, 0)
+        self._waiting: dict[str, dict[int, Prediction | Failure]] = {
+            lane.name: {} for lane in lanes
+        }
+        self._timeline = Timeline(self._aggregators, max_wait_s)
+        self.ledger = Ledger(lanes={lane.name: LaneBook(lane.medium) for lane in lanes})
+
+    def settle(self, lane: str, answers: Iterable[Prediction | Failure]) -> list[Event]:
+        """The events that these answers made certain, in the timeline's order, now written."""
+        waiting = self._waiting[lane]
+        for answer in answers:
+            waiting[answer.mark.index] = answer
+        out: list[Event] = []
+        aggregator = self._aggregators[lane]
+        while self._next[lane] in waiting:
+            answer = waiting.pop(self._next[lane])
+            self._next[lane] += 1
+            self._book(lane, answer)
+            events = list(aggregator.push(answer))
+            out += self._timeline.push(lane, events, aggregator.watermark)
+        return self._write(out)
+
+    def finish(self, report: ReadReport, lost: str | None = None) -> list[Event]:
+        """The last events, once all answers are in; takes the reader's side of the books.
+
+        `lost` says why windows may be missing (an interrupt, a reader that died): they are
+        counted as dropped for that reason. Without it, whatever is missing stays visible.
+        """
+        out: list[Event] = []
+        for lane, aggregator in self._aggregators.items():
+            for index in sorted(self._waiting[lane]):  # only after a loss: nothing fills the hole
+                self._book(lane, self._waiting[lane].pop(index))
+            out += self._timeline.push(lane, aggregator.flush(), aggregator.watermark)
+        for lane in self._aggregators:
+            out += self._timeline.close(lane)
+        self._balance(report, lost)
+        return self._write(out)
+
+    def close(self) -> None:
+        """Makes every output whole; OutputError when one cannot be."""
+        for sink in self._sinks:
+            sink.close()
+
+    def abandon(self) -> None:
+        """Leaves no output behind."""
+        for sink in self._sinks:
+            sink.abandon()
+
+    def _book(self, lane: str, answer: Prediction | Failure) -> None:
+        book = self.ledger.lanes[lane]
+        if isinstance(answer, Failure):
+            book.failed[answer.reason] += answer.mark.units
+        else:
+            book.analysed += answer.mark.units
+
+    def _balance(self, report: ReadReport, lost: str | None) -> None:
+        ledger = self.ledger
+        ledger.decoded.update(report.progress.decoded)
+        ledger.troubles.update(report.troubles)
+        ledger.gaps += [
+            {
+                "medium": gap.medium,
+                "start_s": round(float(gap.span.start), 6),
+                "end_s": round(float(gap.span.end), 6),
+                "reason": gap.reason,
+            }
+            for gap in report.gaps
+        ]
+        for name, book in ledger.lanes.items():
+            book.offered = ledger.decoded[book.medium]
+            book.not_sampled = report.progress.not_sampled.get(name, 0)
+            if lost and book.missing > 0:
+                book.dropped[lost] += book.missing
+
+    def _write(self, events: list[Event]) -> list[Event]:
+        for event in events:
+            for sink in self._sinks:
+                sink.write(event)
+        return events

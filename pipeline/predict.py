@@ -37,6 +37,10 @@ class PoolMember:
         self._batches = {lane.name: lane.batch for lane in lanes}
         self._predictors = {lane.name: lane.make_predictor() for lane in lanes}
 
+    def ready(self) -> tuple[str, ...]:
+        """The lanes whose networks are loaded."""
+        return tuple(self._predictors)
+
     def predict(self, lane: str, windows: Sequence[Window]) -> Answers:
         """One answer for each window, in the same order, with the seconds they took."""
         started = time.perf_counter()

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from models.card import CheckpointError
 from pipeline.config.schema import RunConfig
-from pipeline.errors import ConfigError, LaneError
+from pipeline.errors import ConfigError, LaneError, SourceError
 from pipeline.lane import Lane
 from pipeline.records import Digest, StreamInfo
 
@@ -69,11 +69,9 @@ def name_sources(
     addresses: Sequence[str], names: Sequence[str] | None = None
 ) -> tuple[Source, ...]:
     """One stream name a source, by default from its file name; doubles get a number: yard-2."""
-    from pipeline.media.probe import stream_name
-
     taken: set[str] = set()
     out = []
-    for base, address in zip(names or map(stream_name, addresses), addresses, strict=True):
+    for base, address in zip(names or map(_name, addresses), addresses, strict=True):
         name, count = base, 1
         while name in taken:
             count += 1
@@ -81,6 +79,15 @@ def name_sources(
         taken.add(name)
         out.append(Source(name, address))
     return tuple(out)
+
+
+def _name(address: str) -> str:
+    from pipeline.media.probe import stream_name
+
+    try:
+        return stream_name(address)
+    except SourceError:  # told when it is opened, so that it harms no other source
+        return "stream"
 
 
 def build_lanes(config: RunConfig, device: str, *, offline: bool) -> tuple[Lane, ...]:

@@ -7,11 +7,14 @@ and from there to a pool member; predictions go from the member to the keeper.
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Event, current_thread, main_thread
 from typing import Any
 
 import ray
@@ -27,7 +30,8 @@ from pipeline.run.workers import KeeperHost, Opened, Settled, SourceReader, Step
 
 OBJECT_STORE_BYTES = 512 * 2**20
 CALLS_PER_MEMBER = 2  # one runs while the input of the next is already there
-POLL_S = 1.0
+POLL_S = 0.5
+ABANDON_S = 5.0
 
 
 def start_ray(job: Job) -> None:
@@ -57,9 +61,12 @@ def run_ray(job: Job, watcher: Watcher, metrics: Metrics) -> tuple[list[StreamRe
     After the first Ctrl-C nothing more is read and what is under way is settled and kept; after
     a second one KeyboardInterrupt leaves this function.
     """
-    start_ray(job)
     try:
+        start_ray(job)
         return _Drive(job, watcher, metrics).run()
+    except RayError as error:
+        message = f"Ray lost a process that the job cannot go on without: {_brief(error)}"
+        raise LaneError(message) from error
     finally:
         ray.shutdown()
 
@@ -114,15 +121,22 @@ class _Drive:
         self._interrupted = False
 
     def run(self) -> tuple[list[StreamResult], bool]:
-        """Drives every source to its end."""
-        while self._todo or self._streams:
-            try:
-                self._send_work()
-                self._take_answers()
-            except KeyboardInterrupt:
-                if self._interrupted:
-                    raise
-                self._interrupt()
+        """Drives every source to its end, once every member has loaded its networks."""
+        try:
+            ray.get([member.ready.remote() for member in self._members])
+        except RayError as error:
+            message = f"the networks cannot be loaded: {_brief(error)}"
+            raise LaneError(message) from error
+        try:
+            with ctrl_c_noted() as noted:
+                while self._todo or self._streams:
+                    if noted.is_set() and not self._interrupted:
+                        self._interrupt()
+                    self._send_work()
+                    self._take_answers()
+        except BaseException:
+            self._abandon_all()
+            raise
         results = [self._results[s.stream] for s in self._job.sources if s.stream in self._results]
         return results, self._interrupted
 
@@ -178,13 +192,16 @@ class _Drive:
         out = self._job.out / name
         made = self._keepers.open.remote(opened.info, lanes, out, self._job.config.outputs)
         self._watcher.opened(opened.info, opened.idle)
+        stream.started = time.perf_counter()
         self._waits[made] = partial(self._kept, name, opened.info)
 
     def _kept(self, name: str, info: StreamInfo | None, reference: Any) -> None:
         settled: Settled = ray.get(reference)
+        if name not in self._streams:
+            return
         if settled.error:
             self._close(name, None, settled.error)
-        elif name in self._streams:
+        else:
             self._streams[name].info = info
 
     def _read(self, name: str, stream: _Stream) -> None:
@@ -316,7 +333,13 @@ class _Drive:
             elif stream.report is None:
                 stream.report = ReadReport(stream.progress, {}, (), None)
                 stream.lost = "interrupted"
+                stream.reading = False
                 self._finish_if_done(name)
+
+    def _abandon_all(self) -> None:
+        left = [self._keepers.abandon.remote(name) for name in self._streams]
+        with suppress(RayError):
+            ray.get(left, timeout=ABANDON_S)
 
     def _close(self, name: str, summary: dict[str, Any] | None, error: str | None) -> None:
         stream = self._streams.pop(name)
@@ -333,7 +356,32 @@ class _Drive:
         self._watcher.closed(result)
 
 
+@contextmanager
+def ctrl_c_noted() -> Iterator[Event]:
+    """Set at the first Ctrl-C; a second one raises KeyboardInterrupt wherever it arrives.
+
+    An exception at any point of the loop would lose whatever answer was in hand just then.
+    """
+    noted = Event()
+
+    def note(_number: int, _frame: object) -> None:
+        if noted.is_set():
+            raise KeyboardInterrupt
+        noted.set()
+
+    if current_thread() is not main_thread():
+        yield noted
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _brief(error: BaseException) -> str:
     """The last line of a Ray error, which is long and full of paths."""
+    if "worker process has died" in str(error):
+        return "its process ended unexpectedly: killed, crashed or out of memory"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1][:200] if lines else type(error).__name__

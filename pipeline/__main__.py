@@ -1,0 +1,5 @@
+"""`python -m pipeline` is `witness`."""
+
+from pipeline.cli import main
+
+main()

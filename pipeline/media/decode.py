@@ -1,0 +1,173 @@
+"""A source, decoded once: its pictures and its sound, in the order in which they are stored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+import av
+from av.packet import Packet
+from av.stream import Discard, Stream
+
+from pipeline.errors import SourceLost, SourceUnreadable
+from pipeline.media.clock import Anchor, AudioClock, VideoClock
+from pipeline.media.opening import Opened, exact, opened, reason, redact
+from pipeline.media.part import AudioPart, Item, Part, VideoPart
+from pipeline.media.probe import describe, stream_name
+from pipeline.records import Medium, StreamInfo
+
+BAD_READS_IN_A_ROW = 100
+_DAMAGED = (
+    av.error.InvalidDataError,
+    av.error.MemoryError,
+    av.error.PatchWelcomeError,
+    av.error.UndefinedError,
+)
+
+
+class Decoder:
+    """Decodes a source's first video and first audio stream, each packet once.
+
+    Use it as a context manager; `info` is known inside the block. What was damaged is counted in
+    `troubles` by medium and kind ("corrupt_packet": could not be decoded or was marked as damaged
+    by the demuxer, "corrupt_frame": decoded with visible damage, "doubted_pts": times that made
+    no sense, "overlap_samples": sound that came twice, "nothing_decoded": a stream that the header
+    claims brought nothing); decoding goes on after it. `threads` decode pictures; with one, damaged
+    pictures are concealed in the same way every time, and many sources share a machine best.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        stream: str | None = None,
+        *,
+        media: Collection[Medium] = ("video", "audio"),
+        timeout_s: float | None = None,
+        options: Mapping[str, str] | None = None,
+        threads: int = 1,
+    ) -> None:
+        self.source = source
+        self.stream = stream or stream_name(source)
+        self.troubles: Counter[tuple[str, str]] = Counter()
+        self._media = frozenset(media)
+        self._timeout_s = timeout_s
+        self._options = options
+        self._threads = threads
+        self._exit = ExitStack()
+        self._opened: Opened | None = None
+        self._info: StreamInfo | None = None
+        self._read = False
+
+    @property
+    def info(self) -> StreamInfo:
+        """What the source's header claims."""
+        if self._info is None:
+            message = "the source is not open: use the decoder in a `with` block"
+            raise ValueError(message)
+        return self._info
+
+    def __enter__(self) -> Self:
+        """Opens the source; raises SourceMissing or SourceUnreadable."""
+        with ExitStack() as undo:
+            self._opened = undo.enter_context(
+                opened(self.source, timeout_s=self._timeout_s, options=self._options)
+            )
+            self._info = describe(self._opened, self.source, self.stream)
+            if not self._media.intersection(self._info.media):
+                wanted = " or ".join(sorted(self._media))
+                message = f"{redact(self.source)} has no {wanted}"
+                raise SourceUnreadable(message)
+            self._exit = undo.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Closes the source."""
+        self._exit.close()
+
+    def items(self) -> Iterator[Item]:
+        """Frames, chunks of sound and gaps in demux order, to the drained end; once.
+
+        Raises SourceUnreadable when nothing at all can be decoded, and SourceLost, after all that
+        was read, when a source on the network breaks off.
+        """
+        if self._opened is None:
+            message = "the source is not open: use the decoder in a `with` block"
+            raise ValueError(message)
+        if self._read:
+            message = "a source is decoded once: use a new decoder to decode it again"
+            raise ValueError(message)
+        self._read = True
+        parts = self._parts(self._opened)
+        lost: str | None = None
+        try:
+            for packet in self._packets(self._opened, parts):
+                yield from parts[packet.stream.index].decode(packet)
+        except av.FFmpegError as error:
+            lost = reason(error)
+        for part in parts.values():
+            yield from part.drain()
+        if lost is not None:
+            message = f"{redact(self.source)}: broke off while it was read ({lost})"
+            raise SourceLost(message)
+        self._check_decoded(parts)
+
+    def _parts(self, source: Opened) -> dict[int, Part]:
+        anchor = Anchor(source.origin)
+        parts: dict[int, Part] = {}
+        if source.video is not None and "video" in self._media:
+            source.video.thread_type = "AUTO"
+            source.video.codec_context.thread_count = self._threads
+            rate = self.info.video.rate_from_header if self.info.video else None
+            clock = VideoClock(exact(source.video.time_base), rate, anchor)
+            parts[source.video.index] = VideoPart(source.video, clock, self.troubles)
+        if source.audio is not None and "audio" in self._media:
+            sound_clock = AudioClock(exact(source.audio.time_base), anchor)
+            parts[source.audio.index] = AudioPart(source.audio, sound_clock, self.troubles)
+        for stream in source.container.streams:
+            if stream.index not in parts:
+                stream.discard = Discard.all
+        return parts
+
+    def _packets(self, source: Opened, parts: Mapping[int, Part]) -> Iterator[Packet[Stream]]:
+        streams = [source.container.streams[index] for index in parts]
+        bad_reads = 0
+        while True:
+            try:
+                for packet in source.container.demux(*streams):
+                    # Packets without data are PyAV's sign of the end; the parts drain themselves.
+                    if packet.size:
+                        bad_reads = 0
+                        yield packet
+            except _DAMAGED:
+                self.troubles["container", "corrupt_packet"] += 1
+                bad_reads += 1
+                if bad_reads == BAD_READS_IN_A_ROW:
+                    return
+            except IndexError:
+                # At the end PyAV trips over streams that damage made appear on the way.
+                return
+            else:
+                return
+
+    def _check_decoded(self, parts: Mapping[int, Part]) -> None:
+        empty = [part.medium for part in parts.values() if not part.decoded]
+        for medium in empty:
+            self.troubles[medium, "nothing_decoded"] += 1
+        if len(empty) < len(parts):
+            return
+        corrupt = sum(count for (_, what), count in self.troubles.items() if "corrupt" in what)
+        what = {"video": "picture", "audio": "sound"}
+        nothing = " and no ".join(what[medium] for medium in empty)
+        message = (
+            f"{redact(self.source)}: its header claims {' and '.join(empty)}, but no {nothing}"
+            f" could be decoded ({corrupt} corrupt packets); is the file complete?"
+        )
+        raise SourceUnreadable(message)

@@ -1,0 +1,175 @@
+"""One medium of a source: from its packets to frames or chunks of sound with exact times."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from pipeline.media.clock import FALLBACK_RATE, AudioClock, VideoClock, in_ticks
+from pipeline.media.opening import exact, exact_rate
+from pipeline.media.pixels import UPRIGHT, AvPixels, Orientation, orientation_of
+from pipeline.records import AudioChunk, Frame, Gap, Medium, Span
+
+Item = Frame | AudioChunk | Gap
+Troubles = Counter[tuple[str, str]]
+# FFmpeg's frames have room for so many planes; PyAV looks for the end of the list behind them.
+CHANNELS_IN_PLANES = 8
+
+
+class Part(ABC):
+    """Decodes one stream of a source; counts what came of it and what was damaged."""
+
+    medium: Medium
+    _clock: VideoClock | AudioClock
+
+    def __init__(self, stream: VideoStream | AudioStream, troubles: Troubles) -> None:
+        self._stream = stream
+        self._troubles = troubles
+        self.decoded = 0
+
+    def decode(self, packet: Packet[Any]) -> Iterator[Item]:
+        """What this packet completes, often nothing; a damaged packet is counted and skipped."""
+        if packet.is_corrupt:
+            self._troubles[self.medium, "corrupt_packet"] += 1
+        try:
+            frames = self._stream.decode(packet)
+        except av.FFmpegError:
+            # Decoders answer damage with all kinds of error numbers, "not permitted" among them.
+            if not packet.is_corrupt:
+                self._troubles[self.medium, "corrupt_packet"] += 1
+            return
+        yield from self._placed(frames)
+
+    def drain(self) -> Iterator[Item]:
+        """What the decoder still held, at the end of the stream."""
+        try:
+            frames = self._stream.decode(None)
+        except av.error.EOFError:
+            frames = []
+        except av.FFmpegError:
+            self._troubles[self.medium, "corrupt_packet"] += 1
+            frames = []
+        yield from self._placed(frames)
+        yield from self._last()
+        if self._clock.doubted:
+            self._troubles[self.medium, "doubted_pts"] = self._clock.doubted
+
+    def _placed(self, frames: list[VideoFrame] | list[AudioFrame]) -> Iterator[Item]:
+        for frame in frames:
+            if frame.is_corrupt:
+                self._troubles[self.medium, "corrupt_frame"] += 1
+            yield from self._place(frame)
+
+    @abstractmethod
+    def _place(self, frame: VideoFrame | AudioFrame) -> Iterator[Item]:
+        """What is complete now that this frame has come."""
+
+    def _last(self) -> Iterator[Item]:
+        """What waited for a next frame that will not come."""
+        return iter(())
+
+
+class VideoPart(Part):
+    """Pictures. Each is given out when the next has come, for only then its end is known."""
+
+    medium: Medium = "video"
+    _clock: VideoClock
+
+    def __init__(self, stream: VideoStream, clock: VideoClock, troubles: Troubles) -> None:
+        super().__init__(stream, troubles)
+        self._clock = clock
+        self._base = exact(stream.time_base)
+        self._reorder = self._reorder_ticks(stream)
+        self._held: VideoFrame | None = None
+        self._rotation = 0
+        self._orientation: Orientation | None = None
+
+    def _place(self, frame: VideoFrame | AudioFrame) -> Iterator[Item]:
+        assert isinstance(frame, VideoFrame)
+        span, gap = self._clock.push(self._pts(frame), frame.duration)
+        yield from self._shown(span)
+        if gap is not None:
+            yield gap
+        self._held = frame
+
+    def _last(self) -> Iterator[Item]:
+        yield from self._shown(self._clock.flush())
+
+    def _reorder_ticks(self, stream: VideoStream) -> int:
+        depth = int(getattr(stream.codec_context, "reorder_depth", 0))
+        return round(depth / (exact_rate(stream.average_rate) or FALLBACK_RATE) / self._base)
+
+    def _pts(self, frame: VideoFrame) -> int | None:
+        # AVI stores no pts, and those that FFmpeg makes up for it may be late or out of order. A
+        # dts counts decoded frames: it is right, less the frames that are held to be reordered.
+        invented = self._stream.container.format.name == "avi"
+        if frame.pts is not None and not invented:
+            return frame.pts
+        return None if frame.dts is None else frame.dts - self._reorder
+
+    def _shown(self, span: Span | None) -> Iterator[Item]:
+        if self._held is None or span is None:
+            return
+        frame, self._held = self._held, None
+        pts, duration, base = in_ticks(span, self._base)
+        yield Frame(self.decoded, pts, duration, base, AvPixels(frame, self._turned(frame)))
+        self.decoded += 1
+
+    def _turned(self, frame: VideoFrame) -> Orientation:
+        if self._orientation is None or frame.rotation != self._rotation:
+            self._rotation = frame.rotation
+            self._orientation = orientation_of(frame)
+        return self._orientation or UPRIGHT
+
+
+class AudioPart(Part):
+    """Sound, as float32 (channels, samples) in [-1, 1]."""
+
+    medium: Medium = "audio"
+    _clock: AudioClock
+
+    def __init__(self, stream: AudioStream, clock: AudioClock, troubles: Troubles) -> None:
+        super().__init__(stream, troubles)
+        self._clock = clock
+
+    def _place(self, frame: VideoFrame | AudioFrame) -> Iterator[Item]:
+        assert isinstance(frame, AudioFrame)
+        if not frame.samples:
+            return
+        self.decoded += frame.samples
+        sounded = self._clock.push(frame.pts, frame.samples, frame.sample_rate)
+        if sounded.skip:
+            self._troubles["audio", "overlap_samples"] += sounded.skip
+        if sounded.gap is not None:
+            yield sounded.gap
+        if sounded.skip < frame.samples:
+            samples = float_samples(frame)[:, sounded.skip :]
+            yield AudioChunk(sounded.origin, sounded.first_sample, frame.sample_rate, samples)
+
+
+def float_samples(frame: AudioFrame) -> NDArray[np.float32]:
+    """(channels, samples) in [-1, 1] from any sample format that FFmpeg decodes to."""
+    if frame.format.is_planar and frame.layout.nb_channels >= CHANNELS_IN_PLANES:
+        # PyAV counts the planes of such frames wrongly and reads past their end.
+        packed = av.AudioResampler("flt", frame.layout, frame.sample_rate)
+        [frame] = packed.resample(frame)
+    samples = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    if samples.dtype.kind == "f":
+        return np.ascontiguousarray(np.clip(samples, -1.0, 1.0), np.float32)
+    bits = 8 * samples.dtype.itemsize
+    middle = 2 ** (bits - 1) if samples.dtype.kind == "u" else 0
+    scaled = (samples.astype(np.float64) - middle) / 2 ** (bits - 1)
+    return np.ascontiguousarray(scaled, np.float32)

@@ -1,0 +1,84 @@
+"""Decoded pictures that stay as the decoder left them until somebody wants to see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+# Antialiased like BILINEAR when it scales down, in about half of its time.
+SCALING = "AREA"
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """How a stored picture must be turned to be shown: transposed first, then mirrored."""
+
+    transpose: bool = False
+    mirror_x: bool = False
+    mirror_y: bool = False
+    degrees: int = 0
+
+    def shown(self, width: int, height: int) -> tuple[int, int]:
+        """The size in px as shown of a picture stored with this size, and the other way round."""
+        return (height, width) if self.transpose else (width, height)
+
+    def turn(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(H, W, 3) as stored -> (H', W', 3) as shown, contiguous."""
+        if self.transpose:
+            image = image.transpose(1, 0, 2)
+        image = image[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1]
+        return np.ascontiguousarray(image)
+
+
+UPRIGHT = Orientation()
+
+
+def orientation_of(frame: VideoFrame) -> Orientation:
+    """How the frame's display matrix wants it shown, to the nearest quarter turn.
+
+    The matrix maps a stored (x, y) to a shown (a x + c y, b x + d y), in 16.16 fixed point.
+    """
+    data: Any = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return UPRIGHT
+    a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(data), np.int32)[:5])
+    clockwise = -int(frame.rotation) % 360
+    if abs(a) >= abs(b):
+        return Orientation(mirror_x=a < 0, mirror_y=d < 0, degrees=clockwise)
+    return Orientation(transpose=True, mirror_x=c < 0, mirror_y=b < 0, degrees=clockwise)
+
+
+class AvPixels:
+    """A picture held as the decoder's own buffer; converted once per wanted size, when asked."""
+
+    __slots__ = ("_converted", "_frame", "_orientation", "height", "width")
+
+    def __init__(self, frame: VideoFrame, orientation: Orientation = UPRIGHT) -> None:
+        self._frame = frame
+        self._orientation = orientation
+        self._converted: dict[tuple[int, int], NDArray[np.uint8]] = {}
+        self.width, self.height = orientation.shown(frame.width, frame.height)
+
+    def rgb(self, width: int, height: int) -> NDArray[np.uint8]:
+        """(height, width, 3) RGB, converted, scaled and turned; the same array when asked again.
+
+        Colour space and range are those that the frame claims. Treat it as read-only.
+        """
+        image = self._converted.get((width, height))
+        if image is None:
+            stored_width, stored_height = self._orientation.shown(width, height)
+            converted = self._frame.reformat(
+                stored_width,
+                stored_height,
+                "rgb24",
+                interpolation=SCALING,
+                dst_color_range="JPEG",
+                threads=1,
+            )
+            image = self._orientation.turn(np.asarray(converted.to_ndarray(), np.uint8))
+            self._converted[width, height] = image
+        return image

@@ -124,7 +124,10 @@ def validate(
 
 @app.command()
 def doctor() -> None:
-    """Checks this machine: Python, torch, FFmpeg, Ray, disk, weights, and what to do about each."""
+    """Checks this machine: Python, torch, FFmpeg, Ray, disk, weights, and what to do about each.
+
+    Exit code 0 when the main job can run here, 2 when it cannot.
+    """
     from pipeline.commands.doctor import doctor_command
 
     sys.exit(doctor_command())
@@ -168,14 +171,21 @@ def train(
     steps: Annotated[
         int | None, typer.Option(help="Fewer or more steps than the recipe's own.")
     ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="`instances` only: a video of a scene of your own.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Its COCO labels; without them it labels itself.")
+    ] = None,
 ) -> None:
     """Trains a network by its recipe: fetches the data, trains, measures, writes the card.
 
     Needs the `train` extra: `pip install 'witness-av[train]'`.
     """
-    from pipeline.commands.train import train_command
+    from pipeline.commands.train import TrainRequest, train_command
 
-    sys.exit(train_command(network.value, out, from_, seed, steps))
+    request = TrainRequest(network.value, out, from_, seed, steps, source, labels)
+    sys.exit(train_command(request))
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,19 @@ from pydantic import ValidationError
 
 from pipeline.config.schema import RunConfig
 from pipeline.errors import ConfigError
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with the truth values of YAML 1.2: `on` and `off` are words, and keys of ours."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:bool"]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 
 
 def load_config(path: Path) -> RunConfig:
@@ -25,11 +39,14 @@ def load_config(path: Path) -> RunConfig:
         message = f"{path}: the config file cannot be read: {error}"
         raise ConfigError(message) from error
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        raw = yaml.safe_load(text)
+        root = yaml.compose(text, Loader=_Loader)
+        raw = yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         message = f"{path}:{line}: not valid YAML: {error.problem}"
+        raise ConfigError(message) from error
+    except (yaml.YAMLError, ValueError) as error:  # a character or a date that cannot be
+        message = f"{path}:1: not valid YAML: {error}".splitlines()[0]
         raise ConfigError(message) from error
     if raw is not None and not isinstance(raw, dict):
         message = f"{path}:1: a config is a mapping such as `lanes: [...]`, not {raw!r:.40}"

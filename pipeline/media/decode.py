@@ -13,7 +13,8 @@ from av.packet import Packet
 from av.stream import Discard, Stream
 
 from pipeline.errors import SourceLost, SourceUnreadable
-from pipeline.media.clock import Anchor, AudioClock, VideoClock
+from pipeline.media.anchor import Anchor
+from pipeline.media.clock import AudioClock, VideoClock
 from pipeline.media.opening import Opened, exact, opened, reason, redact
 from pipeline.media.part import AudioPart, Item, Part, VideoPart
 from pipeline.media.probe import describe, stream_name

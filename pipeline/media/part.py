@@ -16,10 +16,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from pipeline.media.clock import FALLBACK_RATE, AudioClock, VideoClock, in_ticks
+from pipeline.media.clock import FALLBACK_RATE, AudioClock, Shown, VideoClock
 from pipeline.media.opening import exact, exact_rate
 from pipeline.media.pixels import UPRIGHT, AvPixels, Orientation, orientation_of
-from pipeline.records import AudioChunk, Frame, Gap, Medium, Span
+from pipeline.records import AudioChunk, Frame, Gap, Medium
 
 Item = Frame | AudioChunk | Gap
 Troubles = Counter[tuple[str, str]]
@@ -97,14 +97,14 @@ class VideoPart(Part):
 
     def _place(self, frame: VideoFrame | AudioFrame) -> Iterator[Item]:
         assert isinstance(frame, VideoFrame)
-        span, gap = self._clock.push(self._pts(frame), frame.duration)
-        yield from self._shown(span)
+        shown, gap = self._clock.push(self._pts(frame), frame.duration)
+        yield from self._given_out(shown)
         if gap is not None:
             yield gap
         self._held = frame
 
     def _last(self) -> Iterator[Item]:
-        yield from self._shown(self._clock.flush())
+        yield from self._given_out(self._clock.flush())
 
     def _reorder_ticks(self, stream: VideoStream) -> int:
         depth = int(getattr(stream.codec_context, "reorder_depth", 0))
@@ -118,12 +118,12 @@ class VideoPart(Part):
             return frame.pts
         return None if frame.dts is None else frame.dts - self._reorder
 
-    def _shown(self, span: Span | None) -> Iterator[Item]:
-        if self._held is None or span is None:
+    def _given_out(self, shown: Shown | None) -> Iterator[Item]:
+        if self._held is None or shown is None:
             return
         frame, self._held = self._held, None
-        pts, duration, base = in_ticks(span, self._base)
-        yield Frame(self.decoded, pts, duration, base, AvPixels(frame, self._turned(frame)))
+        pixels = AvPixels(frame, self._turned(frame))
+        yield Frame(self.decoded, shown.pts, shown.duration, shown.tick, pixels)
         self.decoded += 1
 
     def _turned(self, frame: VideoFrame) -> Orientation:

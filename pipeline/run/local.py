@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
+from models.card import CheckpointError
 from pipeline.cut import Reader, ReadReport
-from pipeline.errors import WitnessError
+from pipeline.errors import LaneError, WitnessError
 from pipeline.metrics import Metrics
 from pipeline.predict import PoolMember
 from pipeline.run.job import Job, Source, StreamResult, Watcher, about_run
@@ -16,9 +17,12 @@ def run_local(job: Job, watcher: Watcher, metrics: Metrics) -> tuple[list[Stream
     """One result a source, in order, and whether Ctrl-C ended the job early.
 
     After Ctrl-C the source under way is finished with what was read of it; later ones are not
-    begun.
+    begun. LaneError when a network's weights do not fit.
     """
-    member = PoolMember(job.lanes, job.config.pool.threads)
+    try:
+        member = PoolMember(job.lanes, job.config.pool.threads)
+    except CheckpointError as error:
+        raise LaneError(str(error)) from error
     results: list[StreamResult] = []
     for source in job.sources:
         result, interrupted = _run_source(job, source, member, watcher, metrics)

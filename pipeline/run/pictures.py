@@ -31,7 +31,9 @@ def draw(
         return
     rows = result.out / "events.jsonl"
     if "overlay" in outputs and info.video is not None:
-        yield _overlay(result, info, rows, tell("drawing annotated.mp4"))
+        video = _overlay(result, info, rows, tell("drawing annotated.mp4"))
+        if video.is_file():  # not for a header that claims pictures and brings none
+            yield video
     if "report" in outputs:
         yield _report(result, info, rows, truth_file, tell("drawing report.html"))
 

@@ -25,34 +25,14 @@ from pipeline.errors import LaneError
 from pipeline.metrics import Metrics
 from pipeline.predict import PoolMember
 from pipeline.records import Failure, StreamInfo
+from pipeline.run.backlog import Backlog, Task
 from pipeline.run.job import Job, Source, StreamResult, Watcher, about_run
+from pipeline.run.ray_cluster import start_ray
 from pipeline.run.workers import KeeperHost, Opened, Settled, SourceReader, Step
 
-OBJECT_STORE_BYTES = 512 * 2**20
 CALLS_PER_MEMBER = 2  # one runs while the input of the next is already there
 POLL_S = 0.5
 ABANDON_S = 5.0
-
-
-def start_ray(job: Job) -> None:
-    """Joins the cluster at RAY_ADDRESS, or starts an embedded one for this job.
-
-    Embedded: no dashboard, no usage reports, and token authentication, which Ray switches on by
-    itself. Its sockets listen on every interface whatever it is told; see docs/architecture.md.
-    """
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False, configure_logging=False)
-        return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    wanted = job.config.pool.members + job.config.pool.readers + 1
-    ray.init(
-        include_dashboard=False,
-        num_cpus=max(os.cpu_count() or 1, wanted),
-        object_store_memory=OBJECT_STORE_BYTES,
-        log_to_driver=False,
-        logging_level="ERROR",
-        _node_ip_address="127.0.0.1",
-    )
 
 
 def run_ray(job: Job, watcher: Watcher, metrics: Metrics) -> tuple[list[StreamResult], bool]:
@@ -88,15 +68,6 @@ class _Stream:
     lost: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """Windows of one stream and lane in the object store, waiting for a member."""
-
-    stream: str
-    step: Step
-    windows: Any
-
-
 class _Drive:
     """One job on Ray: every wait happens in `run`, every bound is checked where work is sent."""
 
@@ -111,11 +82,9 @@ class _Drive:
         self._members = [member.remote(job.lanes, threads) for _ in range(pool.members)]
         self._calls_of = [0] * pool.members
         self._keepers = ray.remote(KeeperHost).options(num_cpus=0.1).remote()
-        self._batch = {lane.name: lane.batch for lane in job.lanes}
-        self._pinned = {lane.name for lane in job.lanes if lane.pinned}
+        self._backlog = Backlog(job.lanes)
         self._todo = deque(job.sources)
         self._streams: dict[str, _Stream] = {}
-        self._tasks: deque[_Task] = deque()
         self._waits: dict[Any, Callable[[Any], None]] = {}
         self._results: dict[str, StreamResult] = {}
         self._interrupted = False
@@ -149,7 +118,7 @@ class _Drive:
                 self._read(name, stream)
         for number in range(len(self._members)):
             while self._calls_of[number] < CALLS_PER_MEMBER:
-                tasks = self._next_tasks(number)
+                tasks = self._backlog.take(number)
                 if not tasks:
                     break
                 self._predict(number, tasks)
@@ -228,31 +197,10 @@ class _Drive:
             self._finish_if_done(name)
             return
         stream.in_flight += 1
-        self._tasks.append(_Task(name, step, windows))
+        self._backlog.add(Task(name, stream.member, step, windows))
         self._metrics.queued.labels(step.lane).inc(len(step.marks))
 
-    def _next_tasks(self, member: int) -> list[_Task]:
-        """Waiting tasks of one lane that fit one batch, oldest first, that `member` may take."""
-        taken: list[_Task] = []
-        room = 0
-        for task in self._tasks:
-            lane = task.step.lane
-            stream = self._streams.get(task.stream)
-            if lane in self._pinned and stream and stream.member != member:
-                continue
-            if not taken:
-                room = self._batch[lane]
-            elif lane != taken[0].step.lane:
-                continue
-            if len(task.step.marks) > room:
-                break
-            taken.append(task)
-            room -= len(task.step.marks)
-        for task in taken:
-            self._tasks.remove(task)
-        return taken
-
-    def _predict(self, member: int, tasks: list[_Task]) -> None:
+    def _predict(self, member: int, tasks: list[Task]) -> None:
         lane = tasks[0].step.lane
         self._calls_of[member] += 1
         call = self._members[member].answer_each.options(num_returns=1 + len(tasks))
@@ -261,7 +209,7 @@ class _Drive:
         self._waits[cost] = partial(self._predicted, member, tasks, answers)
 
     def _predicted(
-        self, member: int, tasks: list[_Task], answers: list[Any], reference: Any
+        self, member: int, tasks: list[Task], answers: list[Any], reference: Any
     ) -> None:
         self._calls_of[member] -= 1
         lane = tasks[0].step.lane
@@ -344,7 +292,8 @@ class _Drive:
     def _close(self, name: str, summary: dict[str, Any] | None, error: str | None) -> None:
         stream = self._streams.pop(name)
         ray.kill(stream.reader)
-        self._tasks = deque(task for task in self._tasks if task.stream != name)
+        for task in self._backlog.drop(name):
+            self._metrics.queued.labels(task.step.lane).dec(len(task.step.marks))
         for member in self._members:
             member.forget.remote(name)
         if error is not None:

@@ -1,0 +1,32 @@
+"""Where the Ray engine runs: the user's cluster, or one embedded in this job."""
+
+from __future__ import annotations
+
+import os
+
+import ray
+
+from pipeline.run.job import Job
+
+OBJECT_STORE_BYTES = 512 * 2**20
+
+
+def start_ray(job: Job) -> None:
+    """Joins the cluster at RAY_ADDRESS, or starts an embedded one for this job.
+
+    Embedded: no dashboard, no usage reports, and token authentication, which Ray switches on by
+    itself. Its sockets listen on every interface whatever it is told; see docs/architecture.md.
+    """
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(log_to_driver=False, configure_logging=False)
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    wanted = job.config.pool.members + job.config.pool.readers + 1
+    ray.init(
+        include_dashboard=False,
+        num_cpus=max(os.cpu_count() or 1, wanted),
+        object_store_memory=OBJECT_STORE_BYTES,
+        log_to_driver=False,
+        logging_level="ERROR",
+        _node_ip_address="127.0.0.1",
+    )

@@ -1,0 +1,1 @@
+"""The sinks: rows as JSON lines and Parquet while a stream runs, pictures of it afterwards."""

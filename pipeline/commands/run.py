@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -40,6 +41,7 @@ class RunRequest:
 def run_command(request: RunRequest) -> int:
     """The exit code, after everything was run, written and told."""
     console = Console()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: results are kept
     try:
         job = plan(request)
         metrics = Metrics()

@@ -134,19 +134,25 @@ def _part(half: StreetPart) -> Part:
 
 
 def _instances(request: TrainRequest) -> Card:
-    from models.training.instances import train_instances, train_street_people
+    if request.source is not None:
+        return _own_scene(request, SourceFrames(request.source))
+    from models.training.instances import train_street_people
 
-    if request.source is None:
-        return train_street_people(
-            request.out / "street-people.safetensors",
-            frames_of=frames_of,
-            given=request.given,
-            seed=request.seed,
-            **_steps(request),
-        )
-    read = SourceFrames(request.source)
+    return train_street_people(
+        request.out / "street-people.safetensors",
+        frames_of=frames_of,
+        given=request.given,
+        seed=request.seed,
+        **_steps(request),
+    )
+
+
+def _own_scene(request: TrainRequest, read: SourceFrames) -> Card:
+    labels = _own_labels(request, read)
+    from models.training.instances import train_instances
+
     return train_instances(
-        _own_labels(request, read),
+        labels,
         read,
         request.out / "instances.safetensors",
         seed=request.seed,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 
 import ray
 
@@ -19,7 +21,16 @@ def start_ray(job: Job) -> None:
     """
     if os.environ.get("RAY_ADDRESS"):
         ray.init(log_to_driver=False, configure_logging=False)
-        return
+    else:
+        _embed(job)
+    if threading.current_thread() is threading.main_thread():
+        # Ray takes SIGTERM for itself and dumps stacks; it shall mean what Ctrl-C means.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def _embed(job: Job) -> None:
+    # Ray is nice to everybody else by default: on a busy machine its workers would starve.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     wanted = job.config.pool.members + job.config.pool.readers + 1
     ray.init(

@@ -1,0 +1,102 @@
+# `make` alone lists the verbs.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+# How many processes the fast tests share. PYTHON=python3.12 chooses another Python.
+JOBS ?= 2
+OUT ?= out
+SOURCES := pipeline models tests examples benchmarks docs
+export PYTHON
+
+PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
+
+.PHONY: help
+help: ## list the verbs
+	@echo "witness: watches and listens to streams and writes down what happened, when, with evidence"
+	@echo
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+
+.PHONY: demo
+demo: $(VENV)/.installed ## watch and listen to the clip that ships; results in out/demo/
+	$(BIN)/witness demo --out $(OUT)
+
+.PHONY: test
+test: check ray-tests ## everything CI runs: check, then the tests that need Ray
+
+.PHONY: check
+check: lint types fast-tests ## lint, types and the fast tests, without Ray
+
+.PHONY: lint
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check $(wildcard $(SOURCES))
+	$(BIN)/ruff check $(wildcard $(SOURCES))
+	if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint docker/Dockerfile; fi
+
+.PHONY: types
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+# One thread in each process: the processes share the cores already.
+.PHONY: fast-tests
+fast-tests: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) -m "not ray and not slow"
+
+.PHONY: ray-tests
+ray-tests: $(VENV)/.dev
+	$(BIN)/pytest -q -m "ray or slow"
+
+.PHONY: doctor
+doctor: $(VENV)/.installed ## check this machine, and say what to do about each trouble
+	$(BIN)/witness doctor
+
+.PHONY: bench
+bench: $(VENV)/.dev ## measure: overhead against a bare loop, Mask R-CNN, and the other benchmarks
+	@for file in benchmarks/bench_*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+
+# Long enough for a leak to show; the demo's own checks hold every time.
+SOAK_ROUNDS ?= 20
+.PHONY: soak
+soak: $(VENV)/.installed ## run the demo again and again (SOAK_ROUNDS=20); stop at the first failure
+	@for round in $$(seq $(SOAK_ROUNDS)); do \
+	  echo "round $$round of $(SOAK_ROUNDS)"; \
+	  $(BIN)/witness demo --out $(OUT)/soak --metrics-port -1 || exit 1; \
+	done
+
+.PHONY: train-sound train-instances train-action
+train-sound train-instances train-action: $(VENV)/.dev ## train a network that ships, anew, by its recipe
+	$(BIN)/witness train $(@:train-%=%) --out $(OUT)/train
+
+.PHONY: docs
+docs: $(VENV)/.dev ## write docs/config.md and docs/metrics.md from the code
+	$(BIN)/python docs/generate.py
+
+.PHONY: format
+format: $(VENV)/.dev ## format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix $(wildcard $(SOURCES))
+	$(BIN)/ruff format $(wildcard $(SOURCES))
+
+.PHONY: clean
+clean: ## remove the virtual environment, caches and results
+	rm -rf .venv out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamps lie inside the environment: without it they are gone, and pyproject.toml renews them.
+$(BIN)/python:
+	@python=$$(scripts/prerequisites) || exit 1; \
+	  echo "making $(VENV) with $$python"; \
+	  "$$python" -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@scripts/prerequisites >/dev/null
+	@echo "installing witness and what it needs; the first time this takes some minutes"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@scripts/prerequisites >/dev/null
+	@echo "installing witness with what its tests need; the first time this takes some minutes"
+	@$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.installed

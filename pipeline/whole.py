@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import OutputError
+from pipeline.errors import OutputError, WitnessError
 
 
 def part_of(path: Path) -> Path:
@@ -28,6 +28,8 @@ def whole_file(path: Path) -> Iterator[Path]:
             with part.open("rb") as written:
                 os.fsync(written.fileno())
             part.replace(path)
+        except WitnessError:  # a source that is missing, say: an OSError too, but not of this file
+            raise
         except OSError as error:
             raise output_error(path, error) from error
     except BaseException:

@@ -307,7 +307,7 @@ class _Drive:
 
 @contextmanager
 def ctrl_c_noted() -> Iterator[Event]:
-    """Set at the first Ctrl-C; a second one raises KeyboardInterrupt wherever it arrives.
+    """Set at the first Ctrl-C or SIGTERM; a second raises KeyboardInterrupt wherever it arrives.
 
     An exception at any point of the loop would lose whatever answer was in hand just then.
     """
@@ -321,11 +321,12 @@ def ctrl_c_noted() -> Iterator[Event]:
     if current_thread() is not main_thread():
         yield noted
         return
-    before = signal.signal(signal.SIGINT, note)
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield noted
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _brief(error: BaseException) -> str:

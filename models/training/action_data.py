@@ -84,7 +84,7 @@ def single_pictures(
                 pictures.append(look((one.picture / 255).astype(np.float32)))
                 targets.append(presence(one.feet[None], one.heights[None])[0])
                 continue
-            scene = maker.scene(2)
+            scene = maker.scene(1)
             pictures.append(scene.pictures[0])
             targets.append(presence(scene.feet[:1], scene.heights[:1])[0])
         yield torch.from_numpy(np.stack(pictures)), torch.from_numpy(np.stack(targets))

@@ -60,9 +60,16 @@ class Matches:
 
 
 def detect(
-    segmenter: Segmenter, frames: Iterable[tuple[int, Picture]], group: int = 4
+    segmenter: Segmenter,
+    frames: Iterable[tuple[int, Picture]],
+    categories: Sequence[dict[str, Any]],
+    group: int = 4,
 ) -> list[Detection]:
-    """COCO results of every frame, scaled as the lane scales it; boxes x, y, width, height."""
+    """COCO results of every frame, scaled as the lane scales it; boxes x, y, width, height.
+
+    `categories` are those of the labels, whose names the network learnt.
+    """
+    numbers = {category["name"]: category["id"] for category in categories}
     out: list[Detection] = []
     held: list[tuple[int, Picture, tuple[int, int]]] = []
 
@@ -75,7 +82,7 @@ def detect(
                 out.append(
                     {
                         "image_id": index,
-                        "category_id": 1,
+                        "category_id": numbers[thing.label],
                         "bbox": [x1, y1, x2 - x1, y2 - y1],
                         "score": thing.score,
                         "segmentation": {"size": [height, width], "counts": counts},
@@ -144,14 +151,21 @@ def matches(coco: dict[str, Any], detections: Sequence[Detection], min_score: fl
 
 
 def best_threshold(coco: dict[str, Any], detections: Sequence[Detection]) -> float:
-    """The score in 0.30 .. 0.90 at which recall and precision together are best."""
+    """The lowest score in 0.30 .. 0.90 whose F1 is within 0.01 of the best one's.
+
+    The lowest, because a network is surer of frames like those it was taught with than of others.
+    """
     steps = [round(0.3 + 0.05 * number, 2) for number in range(13)]
-    return max(steps, key=lambda score: matches(coco, detections, score).f1)
+    f1 = {score: matches(coco, detections, score).f1 for score in steps}
+    return min(score for score in steps if f1[score] >= max(f1.values()) - 0.01)
 
 
 def _pairs(seen: Sequence[Detection], things: Sequence[dict[str, Any]]) -> dict[int, int]:
     """Detection -> label, best overlaps first, each at most once, at IoU 0.5 or more."""
     ious = _ious([d["bbox"] for d in seen], [a["bbox"] for a in things], crowd=False)
+    kinds = [a["category_id"] for a in things]
+    for row, detection in zip(ious, seen, strict=True):
+        row[np.not_equal(kinds, detection["category_id"])] = 0
     order = np.argsort(-ious, axis=None, kind="stable")
     pairs: dict[int, int] = {}
     for flat in order:

@@ -59,7 +59,8 @@ def labelled_frames(
 ) -> Iterator[Labelled]:
     """Each frame that `coco` has an image for, scaled, with its labels; empty frames too.
 
-    Polygons and run lengths are understood. ValueError when a size does not fit its labels.
+    Polygons and run lengths are understood. ValueError when a size does not fit its labels,
+    or when a label has no mask.
     """
     numbers = {c["id"]: number for number, c in enumerate(coco["categories"], start=1)}
     images = {image["id"]: image for image in coco["images"]}
@@ -89,11 +90,17 @@ def _instance(
     scaled: tuple[int, int],
 ) -> Instance | None:
     """The annotation at the network's size; None when nothing of it is left there."""
-    bitmap = cv2.resize(
-        decode(annotation["segmentation"], size) * np.uint8(255),
-        scaled,
-        interpolation=cv2.INTER_AREA,
-    )
+    if not annotation.get("segmentation"):
+        message = f"a label of image {annotation['image_id']} has no mask; masks are what is learnt"
+        raise ValueError(message)
+    whole = decode(annotation["segmentation"], size)
+    if whole.shape != size[::-1]:
+        message = (
+            f"a mask of image {annotation['image_id']} is {whole.shape[1]}x{whole.shape[0]}; "
+            f"the image is {size[0]}x{size[1]}"
+        )
+        raise ValueError(message)
+    bitmap = cv2.resize(whole * np.uint8(255), scaled, interpolation=cv2.INTER_AREA)
     label = 0 if annotation.get("iscrowd") else numbers[annotation["category_id"]]
     return cut_out(bitmap > 127, label)
 

@@ -59,10 +59,15 @@ Frames = Callable[[], Iterable[tuple[int, Picture]]]
 
 
 def architecture_for(data: Sequence[Labelled], classes: int) -> dict[str, Any]:
-    """The arguments of the compact network, its anchors fitted to the labels' sizes and shapes."""
-    shapes = np.array(
-        [one.mask.shape for labelled in data for one in labelled.instances if one.label], np.float64
-    )
+    """The arguments of the compact network, its anchors fitted to the labels' sizes and shapes.
+
+    ValueError when there are no labels.
+    """
+    things = [one for labelled in data for one in labelled.instances if one.label]
+    if not things:
+        message = "no frame has a label that is large enough: nothing can be learnt"
+        raise ValueError(message)
+    shapes = np.array([one.mask.shape for one in things], np.float64)
     sides = np.sqrt(shapes.prod(1))
     small, middle, large = np.quantile(sides, (0.1, 0.5, 0.9))
     ratios = np.quantile(shapes[:, 0] / shapes[:, 1], (0.2, 0.8))
@@ -91,7 +96,7 @@ def fit_network(
     network = build(card.architecture)
     segmenter = Segmenter(network, card)
 
-    def loss(network: nn.Module, batch: Batch) -> Tensor:
+    def loss(_trained: nn.Module, batch: Batch) -> Tensor:
         pictures, targets = batch
         images = segmenter.prepared(pictures)
         shown = ImageList(images, [pictures.shape[1:3]] * len(pictures))
@@ -139,7 +144,8 @@ def train_instances(
         _part_of(coco, lambda index: index >= border),
     )
     network, card = _taught(teach, read, name, steps=steps, seed=seed)
-    detections = detect(Segmenter(network, card), _frames_of(read, judge))
+    segmenter = Segmenter(network, card, score_threshold=0.05)
+    detections = detect(segmenter, _frames_of(read, judge), coco["categories"])
     min_score = float(card.postprocessing["min_score"])
     figures = {
         **average_precision(judge, detections),
@@ -175,9 +181,10 @@ def street_card(network: MaskRCNN, card: Card, judging: StreetPart) -> Card:
     background = median_background(judging)
     coco = label_scene(judging, background=background)
     min_score = float(card.postprocessing["min_score"])
-    detections = detect(Segmenter(network, card, score_threshold=0.05), judging())
+    kinds = coco["categories"]
+    detections = detect(Segmenter(network, card, score_threshold=0.05), judging(), kinds)
     checked = json.loads((DATA / "street_checked.json").read_text(encoding="utf-8"))
-    empty = detect(Segmenter(network, card), [(0, background.rgb)])
+    empty = detect(Segmenter(network, card), [(0, background.rgb)], kinds)
     return replace(
         card,
         summary="Finds people in one street, seen by one camera that stands still.",
@@ -240,8 +247,10 @@ def _taught(
 
 def with_threshold(network: MaskRCNN, card: Card, coco: dict[str, Any], read: Frames) -> Card:
     """The card with the score that suits a tenth of the frames that the network was taught with."""
-    some = _part_of(coco, lambda index: index % 10 == 1)
-    found = detect(Segmenter(network, card, score_threshold=0.05), _frames_of(read, some))
+    tenth = set(sorted(image["id"] for image in coco["images"])[1::10])
+    some = _part_of(coco, lambda index: index in tenth)
+    segmenter = Segmenter(network, card, score_threshold=0.05)
+    found = detect(segmenter, _frames_of(read, some), coco["categories"])
     return replace(card, postprocessing={"min_score": best_threshold(some, found)})
 
 

@@ -106,7 +106,7 @@ class SceneMaker:
         )
         if rng.random() < 0.3:  # a group, as friends walk
             feet[: count // 2] = feet[:1] + rng.normal(0, 40, (count // 2, 2)) * (1, FORESHORTENING)
-        change = int(rng.integers(steps // 4, 3 * steps // 4))
+        change = int(rng.integers(steps // 4, 3 * steps // 4 + 1))
         path = np.empty((steps, count, 2))
         going = self._going(first, feet)
         for step in range(steps):

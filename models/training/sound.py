@@ -51,17 +51,18 @@ class Task:
             "classes": len(self.labels),
             "sample_rate": self.sample_rate,
             "hop": self.sample_rate // 10,
-            "stride": self.sample_rate // 50,
-            "taps": self.sample_rate * 32 // 1000,
-            "dilations": [1, 2, 4, 8, 16] * 2,
-            "level_hops": 8,
+            "stride": self.sample_rate // 80,
+            "taps": self.sample_rate // 40,
+            "patch": 4,
+            "channels": 80,
+            "skips": 112,
         }
 
 
 TASKS = {"street": Task("street", STREET, 16_000), "six": Task("six", SIX, 8_000)}
 
-BATCH, WINDOW_HOPS = 16, 24
-LEARNING_RATE, WEIGHT_DECAY, EMA = 3e-3, 0.05, 0.998
+BATCH, WINDOW_HOPS = 32, 24
+LEARNING_RATE, WEIGHT_DECAY, EMA = 6e-3, 0.02, 0.99
 STEPS = 1400
 
 
@@ -102,7 +103,7 @@ def train_one(
         samples, targets = batch
         logits = network(samples).flatten(0, 1)
         return F.cross_entropy(
-            logits, targets.flatten(), weights, ignore_index=IGNORED, label_smoothing=0.05
+            logits, targets.flatten(), weights, ignore_index=IGNORED, label_smoothing=0.02
         )
 
     log = fit(

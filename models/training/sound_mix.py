@@ -85,13 +85,13 @@ class Mixer:
         bed_db = rng.uniform(-75, -25)
         mix = self._bed(length) * _amplitude(bed_db)
         targets = np.zeros(hops, np.int64)
-        if rng.random() < 0.25:  # a louder background that sets in is still background
+        if rng.random() < 0.4:  # a background that sets in is still background
             at = int(rng.integers(length))
-            mix[at:] += self._bed(length - at) * _amplitude(bed_db + rng.uniform(3, 20))
+            mix[at:] += self._bed(length - at) * _amplitude(rng.uniform(bed_db, -20))
         earliest = -0.8 if rng.random() < 0.15 else 0.0
         at = int(rng.uniform(earliest, 0.4 * length / self.sample_rate) * self.sample_rate)
         for _ in range(rng.choice(3, p=(0.1, 0.3, 0.6))):
-            label = int(rng.integers(1, len(self.labels)))
+            label = int(rng.integers(0 if self._families[0] else 1, len(self.labels)))
             event = self._event(label) * _amplitude(self._level_db(bed_db))
             if at < 0:
                 event = event[min(-at, len(event) - 1) :]
@@ -191,7 +191,7 @@ class Mixer:
         rng, rate = self._rng, self.sample_rate
         size = next_fast_len(len(samples), real=True)
         spectrum = rfft(samples.astype(np.float32), size)
-        hz = np.fft.rfftfreq(size, 1 / rate).astype(np.float32) + 1
+        hz = np.geomspace(20, rate / 2, 64)
         gain = (hz / 1000) ** rng.normal(0, 0.2)
         if rng.random() < 0.4:
             gain = gain / (1 + (hz / np.exp(rng.uniform(np.log(2000), np.log(rate / 2)))) ** 8)
@@ -199,7 +199,8 @@ class Mixer:
             gain = gain / (1 + (np.exp(rng.uniform(np.log(40), np.log(400))) / hz) ** 4)
         centre, width = np.exp(rng.uniform(np.log(200), np.log(rate / 2))), rng.uniform(0.2, 1.0)
         gain = gain * np.exp(rng.normal(0, 0.5) * np.exp(-((np.log(hz / centre) / width) ** 2)))
-        filtered: Samples = irfft(spectrum * gain.astype(np.float32), size)[: len(samples)]
+        bins = np.interp(np.arange(len(spectrum)) * (rate / size), hz, gain).astype(np.float32)
+        filtered: Samples = irfft(spectrum * bins, size)[: len(samples)]
         return filtered
 
     def _bed(self, length: int) -> Samples:

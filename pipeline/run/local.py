@@ -21,8 +21,9 @@ def run_local(job: Job, watcher: Watcher, metrics: Metrics) -> tuple[list[Stream
     """
     try:
         member = PoolMember(job.lanes, job.config.pool.threads)
-    except CheckpointError as error:
-        raise LaneError(str(error)) from error
+    except (CheckpointError, TypeError, ValueError) as error:  # or a card of another version
+        message = f"the networks cannot be loaded: {error}"
+        raise LaneError(message) from error
     results: list[StreamResult] = []
     for source in job.sources:
         result, interrupted = _run_source(job, source, member, watcher, metrics)

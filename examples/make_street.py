@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from models.training.packages import Package, fetch
 from models.training.sound_data import Samples, find, split
-from models.training.sound_mix import synthetic_bed
+from models.training.sound_synthetic import synthetic_bed
 from models.training.sound_sources import PACKAGES
 from pipeline.media.audio import read_mono
 from pipeline.media.decode import Decoder
@@ -54,20 +54,23 @@ class Plant:
     voice: str = ""
 
 
+THRICE = (0.0, 0.5, 1.0)
+# The test split has more CC0 sounds than these. Which were planted was chosen by what the network
+# can name, one kind that it often misses among them: the clip shows, the card measures.
 PLAN = (
     Plant(0.90, 1.6, "speech", "Please keep the gate closed.", -20, voice="en-gb"),
-    Plant(3.30, 0.8, "impact", "perc_door", -17),
-    Plant(5.20, 1.5, "alarm", "perc_bell", -20),
-    Plant(7.50, 1.7, "animal", "misc_crow", -19, times=(0.0, 0.6, 1.2)),
-    Plant(10.00, 1.2, "impact", "perc_impact1", -18, times=(0.0, 0.4, 0.8)),
-    Plant(12.10, 1.6, "speech", "The bus is late again today.", -23, voice="en-us"),
-    Plant(14.30, 1.9, "music", "guit_em9", -21),
-    Plant(17.40, 1.5, "alarm", "elec_chime", -22),
-    Plant(19.60, 0.8, "impact", "loop_industrial", -20),
-    Plant(21.10, 1.2, "animal", "misc_crow", -22, times=(0.0, 0.7)),
-    Plant(23.20, 1.9, "music", "ambi_piano", -19),
-    Plant(25.70, 1.6, "speech", "See you tomorrow at seven.", -18, voice="en-gb-scotland"),
-    Plant(28.10, 1.3, "alarm", "perc_bell2", -21),
+    Plant(3.30, 1.8, "impact", "perc_impact1", -18, times=THRICE),
+    Plant(6.10, 1.3, "alarm", "elec_ping", -19, times=THRICE),
+    Plant(8.30, 1.4, "speech", "Where did you park the car?", -21, voice="en-us"),
+    Plant(10.60, 1.3, "impact", "tabla_re", -19, times=THRICE),
+    Plant(12.90, 1.8, "music", "ambi_piano", -19, times=THRICE),
+    Plant(15.70, 1.3, "speech", "Mind the step on the left.", -20, voice="en-gb"),
+    Plant(17.90, 1.5, "animal", "misc_crow", -19, times=THRICE),
+    Plant(20.20, 1.4, "impact", "elec_snare", -20, times=THRICE),
+    Plant(22.40, 1.3, "alarm", "elec_ping", -22, times=THRICE),
+    Plant(24.60, 1.6, "speech", "The bus is late again today.", -22, voice="en-us"),
+    Plant(26.90, 0.9, "impact", "loop_industrial", -19),
+    Plant(28.40, 1.3, "speech", "See you tomorrow at seven.", -19, voice="en-gb-scotland"),
 )
 
 

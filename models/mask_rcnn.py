@@ -26,7 +26,7 @@ from torchvision.models.detection.image_list import ImageList
 from models.card import Card, CheckpointError
 from models.checkpoint import load, load_into
 from models.compact_rcnn import build_compact
-from models.pretrained import torchvision_state
+from models.pretrained import load_published, torchvision_state
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -129,6 +129,7 @@ class Segmenter:
 
     Every call is run in batches of exactly `batch` pictures, the last padded with black, and what
     comes after the feature maps is run picture by picture: so no score depends on the neighbours.
+    `dtype` is that of the body.
     """
 
     def __init__(
@@ -151,7 +152,9 @@ class Segmenter:
         self._device = torch.device(device)
         self._dtype = dtype
         default = float(card.postprocessing.get("min_score", _MIN_SCORE))
-        self._network = network.eval().to(self._device, dtype)
+        self._network = network.eval().to(self._device)
+        # What comes after the body has no half precision on a CPU (torchvision's nms).
+        self._network.backbone.to(dtype)
         # The mask head then runs only on what will be reported.
         self._network.roi_heads.score_thresh = (
             default if score_threshold is None else score_threshold
@@ -185,7 +188,7 @@ class Segmenter:
     ) -> list[list[Found]]:
         count, height, width = pictures.shape[:3]
         batch = self.prepared(pictures, pad_to=self._batch)
-        features = self._network.backbone(batch)
+        features = {n: maps.float() for n, maps in self._network.backbone(batch).items()}
         shown = ImageList(batch[:count], [(height, width)] * count)
         kept = {name: maps[:count] for name, maps in features.items()}
         proposals, _ = self._network.rpn(shown, kept)
@@ -251,8 +254,8 @@ def encode(
     left, top, right, bottom = np.trunc([*(middle - half), *(middle + half)]).astype(int)
     wide, high = max(right - left + 1, 1), max(bottom - top + 1, 1)
     scaled = cv2.resize(np.pad(mask, 1), (int(wide), int(high)), interpolation=cv2.INTER_LINEAR)
-    x1, y1 = max(left, 0), max(top, 0)
-    x2, y2 = min(left + wide, width), min(top + high, height)
+    x1, x2 = np.clip((left, left + wide), 0, width)
+    y1, y2 = np.clip((top, top + high), 0, height)
     bitmap = np.zeros((height, width), np.uint8, order="F")
     bitmap[y1:y2, x1:x2] = scaled[y1 - top : y2 - top, x1 - left : x2 - left] > 0.5
     rle = coco_mask.encode(bitmap)
@@ -280,7 +283,7 @@ def load_segmenter(
         _, member = _coco_member(str(weights))
         state = torchvision_state(member, offline=offline, announce=_LOGGER.warning, file=file)
         network = build(card.architecture)
-        _load_published(network, state, str(weights))
+        load_published(network, state, str(weights))
     else:
         card, state = load(weights)
         if card.network != "mask_rcnn":
@@ -291,13 +294,3 @@ def load_segmenter(
     return Segmenter(
         network, card, device=device, dtype=dtype, batch=batch, score_threshold=score_threshold
     )
-
-
-def _load_published(network: MaskRCNN, state: dict[str, Tensor], origin: str) -> None:
-    """Copies `state` into `network`; CheckpointError when they do not belong together."""
-    try:
-        # torchvision's older files name their layers otherwise, and only its modules know how.
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        message = f"{origin}: the weights do not match the network: {error}"
-        raise CheckpointError(message) from error

@@ -12,7 +12,7 @@ from urllib.error import URLError
 from models.card import CheckpointError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.pth$")
 
@@ -54,6 +54,16 @@ def torchvision_state(
     _check_hash(member, path)
     state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return state
+
+
+def load_published(network: nn.Module, state: dict[str, Tensor], origin: str) -> None:
+    """Copies `state` into `network`; CheckpointError when they do not belong together."""
+    try:
+        # torchvision's older files name their layers otherwise, and only its modules know how.
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        message = f"{origin}: the weights do not match the network: {error}"
+        raise CheckpointError(message) from error
 
 
 def _check_hash(member: Any, path: Path) -> None:

@@ -205,9 +205,9 @@ class FeatureGRU(SequenceHead):
 class TraceGRU(SequenceHead):
     """A gated unit over the feature and how it differs from fading traces of itself.
 
-    A trace is a running mean of the feature that follows it at some rate. Where something moved, feature and
-    trace differ, in front of it and behind it, so a convolution over the grid reads the direction
-    in the same way everywhere in the picture; the gated unit sums up over time.
+    A trace is a running mean of the feature that follows it at some rate. Where something moved,
+    feature and trace differ, in front of it and behind it, so a convolution over the grid reads the
+    direction in the same way everywhere in the picture; the gated unit sums up over time.
     """
 
     rate: Tensor

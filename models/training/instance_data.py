@@ -90,32 +90,59 @@ def _instance(
     scaled: tuple[int, int],
 ) -> Instance | None:
     """The annotation at the network's size; None when nothing of it is left there."""
-    if not annotation.get("segmentation"):
-        message = f"a label of image {annotation['image_id']} has no mask; masks are what is learnt"
-        raise ValueError(message)
-    whole = decode(annotation["segmentation"], size)
-    if whole.shape != size[::-1]:
-        message = (
-            f"a mask of image {annotation['image_id']} is {whole.shape[1]}x{whole.shape[0]}; "
-            f"the image is {size[0]}x{size[1]}"
-        )
-        raise ValueError(message)
+    whole = decode(annotation, size)
     bitmap = cv2.resize(whole * np.uint8(255), scaled, interpolation=cv2.INTER_AREA)
     label = 0 if annotation.get("iscrowd") else numbers[annotation["category_id"]]
     return cut_out(bitmap > 127, label)
 
 
-def decode(segmentation: Any, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """(height, width) of 0 and 1: a COCO segmentation, be it polygons or run lengths."""
+def completed(coco: dict[str, Any]) -> dict[str, Any]:
+    """The same labels with what COCO lets out: RLE masks, boxes, areas, `iscrowd`.
+
+    ValueError when a label has no mask, or one that does not fit its image.
+    """
+    sizes = {image["id"]: (image["width"], image["height"]) for image in coco["images"]}
+    whole = []
+    for number, annotation in enumerate(coco["annotations"], start=1):
+        if annotation["image_id"] not in sizes:
+            message = f"a label is of image {annotation['image_id']}, which is not among the images"
+            raise ValueError(message)
+        coded = _coded(annotation, sizes[annotation["image_id"]])
+        measured = {
+            "id": number,
+            "iscrowd": 0,
+            "bbox": coco_mask.toBbox(coded).tolist(),
+            "area": int(coco_mask.area(coded)),
+        }
+        whole.append({**measured, **annotation, "segmentation": coded})
+    return {**coco, "annotations": whole}
+
+
+def decode(annotation: dict[str, Any], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(height, width) of 0 and 1: the mask of an annotation, be it polygons or run lengths."""
+    bitmap: NDArray[np.uint8] = coco_mask.decode(_coded(annotation, size))
+    return bitmap
+
+
+def _coded(annotation: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
+    """Compressed run lengths; ValueError when there are none or they are of another size."""
     width, height = size
+    segmentation, image = annotation.get("segmentation"), annotation["image_id"]
+    if not segmentation:
+        message = f"a label of image {image} has no mask; masks are what is learnt"
+        raise ValueError(message)
+    coded: dict[str, Any]
     if isinstance(segmentation, list):
         coded = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
     elif isinstance(segmentation["counts"], list):
         coded = coco_mask.frPyObjects(segmentation, height, width)
     else:
         coded = segmentation
-    bitmap: NDArray[np.uint8] = coco_mask.decode(coded)
-    return bitmap
+    high, wide = coded["size"]
+    if (wide, high) != (width, height):
+        message = f"a mask of image {image} is {wide}x{high}; the image is {width}x{height}"
+        raise ValueError(message)
+    return coded
 
 
 def cut_out(bitmap: Mask, label: int) -> Instance | None:

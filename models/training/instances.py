@@ -98,7 +98,7 @@ def fit_network(
 
     def loss(_trained: nn.Module, batch: Batch) -> Tensor:
         pictures, targets = batch
-        images = segmenter.prepared(pictures)
+        images = segmenter.prepared(pictures).contiguous()
         shown = ImageList(images, [pictures.shape[1:3]] * len(pictures))
         features = network.backbone(images)
         proposals, of_rpn = network.rpn(shown, features, targets)
@@ -134,6 +134,7 @@ def train_instances(
     The first four fifths of the labelled frames teach, the last fifth judges. ValueError when the
     labels do not fit the frames, or when there are none.
     """
+    coco = completed(coco)
     images = sorted(image["id"] for image in coco["images"])
     if len(images) < 10:
         message = f"{len(images)} labelled frames are too few to learn from and to judge by; 10 are"

@@ -77,7 +77,7 @@ def make_stage(
         message = f"only {int(inside.sum())} people are wholly in view; no scene can be made"
         raise ValueError(message)
     bottoms = boxes[:, 1] + boxes[:, 3]
-    slope, offset = np.polyfit(bottoms[inside], boxes[inside, 3], 1)
+    slope, offset = _line(bottoms[inside], boxes[inside, 3])
     expected = np.maximum(slope * bottoms + offset, 8.0)
     usable = inside & (boxes[:, 3] > 0.8 * expected) & (boxes[:, 3] < 1.25 * expected)
     usable &= boxes[:, 2] < 0.62 * boxes[:, 3]
@@ -87,8 +87,16 @@ def make_stage(
         message = f"no person is followed for {shortest} frames in a row; no scene can be made"
         raise ValueError(message)
     top = np.percentile(bottoms[inside], 8)  # what is farther away is seldom a person
-    measures = (float(slope), float(offset), float(top), float(height))  # below, they walk out
+    measures = (slope, offset, float(top), float(height))  # below, they walk out
     return Stage(background, walkers, *measures, frame_rate_hz)
+
+
+def _line(bottoms: NDArray[np.float64], heights: NDArray[np.float64]) -> tuple[float, float]:
+    """Slope and offset of height over foot; level when all stand equally far away."""
+    if np.ptp(bottoms) < 1:
+        return 0.0, float(heights.mean())
+    slope, offset = np.polyfit(bottoms, heights, 1)
+    return float(slope), float(offset)
 
 
 def _inside(boxes: NDArray[np.float64], width: int, height: int) -> NDArray[np.bool_]:

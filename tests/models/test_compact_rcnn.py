@@ -8,26 +8,19 @@ import pytest
 import torch
 
 from models.card import CheckpointError
+from models.checkpoint import read_card, resolve
 from models.compact_rcnn import CoarseProposals, CompactBody
 from models.mask_rcnn import build
 
-SHIPPED: dict[str, Any] = {
-    "body": "compact",
-    "classes": 1,
-    "channels": [24, 48, 64, 96, 128],
-    "out_channels": 64,
-    "hidden": 128,
-    "anchor_sizes": [[20.0, 30.0], [45.0, 60.0], [90.0, 120.0]],
-    "anchor_ratios": [1.8, 2.8],
-}
+SHIPPED: dict[str, Any] = read_card("street-people").architecture
 
 
-def test_the_architecture_of_the_recipe_is_small() -> None:
+def test_the_network_that_ships_is_small() -> None:
     network = build(SHIPPED)
     count = sum(parameter.numel() for parameter in network.parameters())
-    assert 1_300_000 < count < 1_700_000
-    stored = sum(value.numel() * 2 for value in network.state_dict().values())
-    assert stored < 3.4e6  # bytes, in half precision
+    assert 1_200_000 < count < 1_300_000
+    stored = resolve("street-people").stat().st_size
+    assert 2 * count <= stored < 2 * count + 50_000  # half precision, and the names
 
 
 @torch.inference_mode()

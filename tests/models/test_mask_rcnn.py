@@ -29,12 +29,12 @@ def card(**changes: object) -> Card:
     return Card("blur", "mask_rcnn", ("thing",), INSTANCES, {"min_size": 64, **changes})
 
 
-def network(seed: int = 0) -> MaskRCNN:
-    """Random weights, loud enough that the scores of regions differ."""
-    torch.manual_seed(seed)
+def network() -> MaskRCNN:
+    """Random weights that find a dozen things in each picture, of scores that differ."""
+    torch.manual_seed(1)
     made = build(INSTANCES)
-    made.roi_heads.box_predictor.cls_score.weight.data *= 40
-    made.roi_heads.box_predictor.bbox_pred.weight.data *= 10
+    made.roi_heads.box_predictor.cls_score.weight.data *= 8
+    made.roi_heads.box_predictor.cls_score.bias.data[1] = 1
     made.roi_heads.mask_predictor.mask_fcn_logits.weight.data *= 30
     return made.eval()
 
@@ -59,10 +59,10 @@ def test_it_answers_as_torchvision_does() -> None:
     found = run(segmenter, [image])[0]
     theirs = network()
     theirs.roi_heads.score_thresh = 0.3
-    theirs.transform._skip_resize = True
+    theirs.transform.min_size = (HEIGHT,)  # taken as it is
     with torch.inference_mode():
         answer = theirs([torch.from_numpy(image).permute(2, 0, 1) / 255])[0]
-    assert len(found) == len(answer["scores"]) > 3
+    assert len(found) == len(answer["scores"]) > 5
     torch.testing.assert_close(torch.tensor([f.score for f in found]), answer["scores"])
     torch.testing.assert_close(
         torch.tensor([f.box for f in found]), answer["boxes"], rtol=1e-4, atol=1e-3
@@ -142,12 +142,14 @@ def test_nothing_found_is_an_empty_list() -> None:
 def test_half_precision_stays_close() -> None:
     image = pictures(1)[0]
     made = {
-        dtype: run(Segmenter(network(), card(), dtype=dtype, score_threshold=0.05), [image])[0]
+        dtype: run(Segmenter(network(), card(), dtype=dtype, score_threshold=0.3), [image])[0]
         for dtype in (torch.float32, torch.bfloat16)
     }
-    best, close = made[torch.float32][0], made[torch.bfloat16]
-    assert min(abs(one.score - best.score) for one in close) < 0.05
-    assert all(np.isfinite(one.box).all() for one in close)
+    exact, close = made[torch.float32], made[torch.bfloat16]
+    assert len(exact) > 5
+    assert close != exact
+    assert abs(len(close) - len(exact)) <= len(exact) // 4
+    assert close[0].score == pytest.approx(exact[0].score, abs=0.05)
 
 
 @pytest.mark.parametrize(
@@ -175,9 +177,9 @@ def test_pictures_and_sizes_come_in_pairs() -> None:
 
 @st.composite
 def boxes(draw: st.DrawFn) -> NDArray[np.float64]:
-    """A box that may lie partly outside a picture of 100x70."""
-    x, y = draw(st.floats(-30, 90)), draw(st.floats(-30, 60))
+    """A box that may lie partly, but not wholly, outside a picture of 100x70."""
     wide, high = draw(st.floats(10, 80)), draw(st.floats(10, 80))
+    x, y = draw(st.floats(5 - wide, WIDTH - 5)), draw(st.floats(5 - high, HEIGHT - 5))
     return np.array([x, y, x + wide, y + high])
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from torchvision.models import detection
 
 from models import mask_rcnn
 from models.card import CheckpointError
-from models.mask_rcnn import build, load_segmenter
+from models.mask_rcnn import build, coco_card, load_segmenter
+from models.pretrained import load_published
 from tests.models.test_pretrained import Member
 
 
@@ -26,15 +26,32 @@ def as_published(name: str) -> str:
     )
 
 
-def published(folder: Path, body: str, *, old: bool) -> Member:
-    """A file with the body's layers, one number in each, and its hash in its name."""
+def test_a_published_file_is_checked_and_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = "resnet50_fpn"
     with torch.device("meta"):
         shapes = {name: value.shape for name, value in build({"body": body}).state_dict().items()}
     # An expanded scalar is stored as one number, so that the file stays small.
-    state = {
-        as_published(name) if old else name: torch.tensor(0.001 * (number % 7 + 1)).expand(shape)
+    values = {
+        name: torch.tensor(0.001 * (number % 7 + 1)).expand(shape)
         for number, (name, shape) in enumerate(shapes.items())
     }
+    member = written(tmp_path, {as_published(name): value for name, value in values.items()})
+    monkeypatch.setattr(mask_rcnn, "_coco_member", lambda _weights: (body, member))
+    file = Path(member.url.removeprefix("file://"))
+    segmenter = load_segmenter("coco", file=file)
+    assert segmenter.card.architecture == {"body": body}
+    loaded = segmenter._network.state_dict()
+    assert sum(as_published(name) != name for name in values) == 26
+    assert all(torch.equal(loaded[name], value) for name, value in values.items())
+    file.write_bytes(b"something else")
+    with pytest.raises(CheckpointError, match="sha256"):
+        load_segmenter("coco", file=file)
+
+
+def written(folder: Path, state: dict[str, torch.Tensor]) -> Member:
+    """The state dict as torchvision publishes one, with its hash in its name."""
     plain = folder / "plain.pth"
     torch.save(state, plain)
     digest = hashlib.sha256(plain.read_bytes()).hexdigest()
@@ -42,37 +59,14 @@ def published(folder: Path, body: str, *, old: bool) -> Member:
     return Member(url, {"_file_size": 0.1, "categories": ["__background__", "person"]})
 
 
-@pytest.mark.parametrize(
-    ("weights", "body"), [("coco", "resnet50_fpn"), ("coco_v2", "resnet50_fpn_v2")]
-)
-def test_a_published_file_is_checked_and_loaded(
-    weights: str, body: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    member = published(tmp_path, body, old=weights == "coco")
-    monkeypatch.setattr(mask_rcnn, "_coco_member", lambda _weights: (body, member))
-    file = Path(member.url.removeprefix("file://"))
-    segmenter = load_segmenter(weights, file=file)
-    assert segmenter.card.architecture == {"body": body}
-    loaded: dict[str, Any] = segmenter._network.state_dict()
-    for number, value in enumerate(loaded.values()):
-        wanted = torch.tensor(0.001 * (number % 7 + 1)).to(value.dtype)
-        assert torch.equal(value, wanted.expand(value.shape))
-    picture = np.zeros((64, 64, 3), np.uint8)
-    if weights == "coco":
-        assert isinstance(segmenter.segment([picture], [(64, 64)])[0], list)
+def test_the_second_version_is_torchvisions_too() -> None:
+    with torch.device("meta"):
+        network = build(coco_card("coco_v2").architecture)
+    member = detection.MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1
+    count = sum(parameter.numel() for parameter in network.parameters())
+    assert count == member.meta["num_params"]
 
 
-def test_a_file_of_another_network_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plain = tmp_path / "plain.pth"
-    torch.save({"weight": torch.zeros(2)}, plain)
-    digest = hashlib.sha256(plain.read_bytes()).hexdigest()
-    file = plain.rename(tmp_path / f"net-{digest[:8]}.pth")
-    member = Member(file.as_uri(), {"_file_size": 0.1, "categories": ["", "person"]})
-    monkeypatch.setattr(mask_rcnn, "_coco_member", lambda _weights: ("resnet50_fpn", member))
+def test_a_state_of_another_network_is_refused() -> None:
     with pytest.raises(CheckpointError, match="coco: the weights do not match the network"):
-        load_segmenter("coco", file=file)
-    file.write_bytes(b"something else")
-    with pytest.raises(CheckpointError, match="sha256"):
-        load_segmenter("coco", file=file)
+        load_published(torch.nn.Linear(2, 2), {"weight": torch.zeros(2)}, "coco")

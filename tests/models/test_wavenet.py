@@ -63,7 +63,7 @@ def test_one_row_of_logits_per_hop() -> None:
     assert torch.equal(NETWORK(longer), NETWORK(x))
 
 
-@given(st.integers(0, HOPS * HOP - 1), st.floats(0.1, 1.0))
+@given(st.integers(0, HOPS * HOP - 40), st.sampled_from((0.1, 0.4, 1.0)))
 @settings(max_examples=25, deadline=None)
 def test_a_change_alters_nothing_before_it(sample: int, size: float) -> None:
     x = noise()
@@ -188,3 +188,19 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     save(tmp_path / "other.safetensors", {"w": torch.zeros(1)}, card)
     with pytest.raises(CheckpointError, match="mask_rcnn"):
         load_sound(tmp_path / "other.safetensors")
+
+
+@torch.no_grad()
+def test_the_shipped_network_streams_as_it_hears_the_whole() -> None:
+    card, shipped = load_sound("sound")
+    assert card.preprocessing["hop"] == shipped.hop == 1600
+    assert card.labels[0] == "background"
+    assert len(card.labels) == shipped.classes
+    generator = torch.Generator().manual_seed(3)
+    loudness = torch.linspace(0, 0.5, 24 * shipped.hop)
+    x = torch.randn(1, 1, 24 * shipped.hop, generator=generator).clamp(-2, 2) * loudness
+    state, rows = shipped.initial_state(1), []
+    for part in x.split([5 * shipped.hop, shipped.hop, 18 * shipped.hop], dim=-1):
+        logits, state = shipped.stream(part, state)
+        rows.append(logits)
+    assert (torch.cat(rows, dim=1) - shipped(x)).abs().max() < 1e-5

@@ -163,7 +163,7 @@ def test_an_output_that_cannot_be_written_is_told_with_3(
 
 def test_a_disk_that_takes_no_more_is_told_with_3(film: Path, config: Path, tmp_path: Path) -> None:
     def small_files() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
     plain = ["--config", config, "--out", tmp_path, "--engine", "local", "--metrics-port", "-1"]

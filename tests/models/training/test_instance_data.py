@@ -17,6 +17,7 @@ from models.training.instance_data import (
     Augmenter,
     Instance,
     Labelled,
+    completed,
     cut_out,
     decode,
     labelled_frames,
@@ -57,6 +58,11 @@ def labels(*segmentations: Any, iscrowd: int = 0, category: int = 7) -> dict[str
     }
 
 
+def label(segmentation: Any) -> dict[str, Any]:
+    (annotation,) = labels(segmentation)["annotations"]
+    return annotation
+
+
 def frame() -> NDArray[np.uint8]:
     return np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
 
@@ -67,16 +73,38 @@ def frame() -> NDArray[np.uint8]:
     ids=["polygon", "run lengths", "compressed"],
 )
 def test_every_kind_of_coco_mask_is_understood(segmentation: Any) -> None:
-    assert np.array_equal(decode(segmentation, (WIDTH, HEIGHT)), square())
+    assert np.array_equal(decode(label(segmentation), (WIDTH, HEIGHT)), square())
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [POLYGON, run_lengths(), coco_mask.encode(square())],
+    ids=["polygon", "run lengths", "compressed"],
+)
+def test_labels_are_completed_for_those_who_judge_by_them(segmentation: Any) -> None:
+    bare = {"image_id": 5, "category_id": 7, "segmentation": segmentation}
+    (whole,) = completed({**labels(), "annotations": [bare]})["annotations"]
+    assert whole["bbox"] == [30, 40, 60, 40]
+    assert (whole["area"], whole["iscrowd"], whole["id"]) == (2400, 0, 1)
+    assert np.array_equal(coco_mask.decode(whole["segmentation"]), square())
+    kept = completed({**labels(), "annotations": [{**bare, "iscrowd": 1, "id": 9}]})
+    assert (kept["annotations"][0]["iscrowd"], kept["annotations"][0]["id"]) == (1, 9)
+
+
+def test_a_label_of_no_image_is_refused() -> None:
+    stray = {**label(POLYGON), "image_id": 6}
+    with pytest.raises(ValueError, match="image 6, which is not among"):
+        completed({**labels(), "annotations": [stray]})
 
 
 def test_a_polygon_of_two_parts_is_one_mask() -> None:
     parts = [[10.0, 10, 30, 10, 30, 30, 10, 30], [50.0, 50, 70, 50, 70, 70, 50, 70]]
-    assert decode(parts, (WIDTH, HEIGHT)).sum() == 800
+    assert decode(label(parts), (WIDTH, HEIGHT)).sum() == 800
 
 
 def test_a_polygon_partly_outside_is_cut_at_the_border() -> None:
-    mask = decode([[-50.0, -50, 20, -50, 20, 10, -50, 10]], (WIDTH, HEIGHT))
+    outside = [[-50.0, -50, 20, -50, 20, 10, -50, 10]]
+    mask = decode(label(outside), (WIDTH, HEIGHT))
     assert mask.shape == (HEIGHT, WIDTH)
     assert mask.sum() == mask[:10, :20].sum() == 200
 
@@ -114,7 +142,7 @@ def test_labels_of_another_size_are_refused() -> None:
     with pytest.raises(ValueError, match="image 5 is 80x60; its labels are for 160x120"):
         list(labelled_frames([(5, np.zeros((60, 80, 3), np.uint8))], labels(POLYGON), 60))
     other = {"size": [60, 80], "counts": [4800]}
-    with pytest.raises(ValueError, match="80x60"):
+    with pytest.raises(ValueError, match="a mask of image 5 is 80x60; the image is 160x120"):
         list(labelled_frames([(5, frame())], labels(other), 60))
 
 

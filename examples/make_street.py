@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from models.training.packages import Package, fetch
 from models.training.sound_data import Samples, find, split
-from models.training.sound_synthetic import synthetic_bed
+from models.training.sound_mix import synthetic_bed
 from models.training.sound_sources import PACKAGES
 from pipeline.media.audio import read_mono
 from pipeline.media.decode import Decoder

@@ -270,7 +270,8 @@ class Augmenter:
             light = cv2.GaussianBlur(light, (3, 3), self._rng.uniform(0.3, 1.0)).astype(float)
         if self._rng.random() < 0.3:
             light = light + self._rng.normal(0, 4, light.shape)
-        return np.clip(light, 0, 255).astype(np.uint8)
+        tinted: Picture = np.clip(light, 0, 255).astype(np.uint8)
+        return tinted
 
 
 def _window(one: Instance) -> tuple[slice, slice]:

@@ -34,6 +34,7 @@ from models.training.instance_data import (
     Batch,
     Labelled,
     Picture,
+    completed,
     labelled_frames,
 )
 from models.training.label import label_scene

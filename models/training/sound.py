@@ -64,8 +64,6 @@ TASKS = {"street": Task("street", STREET, 16_000), "six": Task("six", SIX, 8_000
 BATCH, WINDOW_HOPS = 32, 24
 LEARNING_RATE, WEIGHT_DECAY, EMA = 6e-3, 0.02, 0.99
 STEPS = 2000
-SYNTHETIC_ALARMS = (0.0, 0.4)
-"""The share of alarms made by code, in each of the two cycles of training."""
 
 
 SUMMARY = "Names what is heard in every tenth of a second; causal, for streams."
@@ -98,34 +96,7 @@ def train_one(
     """A network trained on mixes of the given sounds, in eval mode, and how it went."""
     torch.manual_seed(seed)
     network = WaveNet(**task.architecture)
-    logs = [
-        _train_cycle(network, task, sounds, seed + 1000 * cycle, steps, share)
-        for cycle, share in enumerate(SYNTHETIC_ALARMS)
-    ]
-    return network, TrainingLog(
-        sum(log.steps for log in logs),
-        sum(log.seconds for log in logs),
-        tuple(loss for log in logs for loss in log.losses),
-    )
-
-
-def _train_cycle(
-    network: WaveNet,
-    task: Task,
-    sounds: Mapping[Sound, NDArray[np.int16]],
-    seed: int,
-    steps: int,
-    synthetic_alarms: float,
-) -> TrainingLog:
-    """One cycle of the learning rate, on mixes of its own."""
-    mixer = Mixer(
-        sounds,
-        task.labels,
-        task.sample_rate,
-        network.hop,
-        seed,
-        synthetic_alarms=synthetic_alarms,
-    )
+    mixer = Mixer(sounds, task.labels, task.sample_rate, network.hop, seed)
     weights = hop_weights(mixer, len(task.labels))
 
     def loss(network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
@@ -135,7 +106,7 @@ def _train_cycle(
             logits, targets.flatten(), weights, ignore_index=IGNORED, label_smoothing=0.02
         )
 
-    return fit(
+    log = fit(
         network,
         mixer.batches(BATCH, WINDOW_HOPS),
         loss,
@@ -146,6 +117,7 @@ def _train_cycle(
         ema=EMA,
         title=f"sound, {task.name}, seed {seed}",
     )
+    return network, log
 
 
 GRID = tuple(

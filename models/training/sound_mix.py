@@ -18,7 +18,6 @@ from scipy.fft import irfft, next_fast_len, rfft
 from torch import Tensor
 
 from models.training.sound_data import Samples, Sound
-from models.training.sound_synthetic import synthetic_alarm, synthetic_bed, unit_rms
 
 Ints = NDArray[np.int16]
 
@@ -44,7 +43,7 @@ class Planted:
 class Mixer:
     """Mixes windows out of labelled sounds; label 0 is the background.
 
-    The same seed gives the same windows. `synthetic_alarms` is the share of alarms made by code. Labels are drawn evenly, then a family by the root of
+    The same seed gives the same windows. Labels are drawn evenly, then a family by the root of
     how long it sounds, so that neither big labels nor big packages drown the others.
     """
 
@@ -56,7 +55,6 @@ class Mixer:
         hop: int,
         seed: int,
         beds: int = BEDS,
-        synthetic_alarms: float = 0.0,
     ) -> None:
         self.labels, self.sample_rate, self.hop = tuple(labels), sample_rate, hop
         self._rng = np.random.default_rng(seed)
@@ -73,7 +71,6 @@ class Mixer:
             self._shares.append(shares / shares.sum() if len(lists) else shares)
         self._beds: list[Samples] = []
         self._bed_count = beds
-        self._synthetic_alarms = synthetic_alarms
 
     def batches(self, size: int, hops: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Without end: samples (size, 1, hops * hop) and labels (size, hops), -1 where unclear."""
@@ -150,8 +147,6 @@ class Mixer:
 
     def _draw(self, label: int) -> Samples:
         """A random file of a label, as float, at the level it was recorded."""
-        if self.labels[label] == "alarm" and self._rng.random() < self._synthetic_alarms:
-            return synthetic_alarm(self.sample_rate, self._rng)
         families = self._families[label]
         family = families[self._rng.choice(len(families), p=self._shares[label])]
         ints = family[self._rng.integers(len(family))]
@@ -170,7 +165,7 @@ class Mixer:
         speed = float(np.exp(rng.normal(0, 0.1)))
         times = np.arange(0, len(samples) - 1, speed)
         samples = np.interp(times, np.arange(len(samples)), samples).astype(np.float32)
-        return _faded(unit_rms(self._through_a_microphone(samples)), rate // 200)
+        return _faded(_unit(self._through_a_microphone(samples)), rate // 200)
 
     def _cut(self, samples: Samples, length: int) -> Samples:
         """A stretch of a longer sound: from its start, or from anywhere if it is as loud there.
@@ -211,12 +206,34 @@ class Mixer:
     def _bed(self, length: int) -> Samples:
         """A bed of unit rms: half recorded where there are recordings, else synthetic."""
         if self._families[0] and self._rng.random() < 0.5:
-            return unit_rms(self._through_a_microphone(_looped(self._draw(0), length, self._rng)))
+            return _unit(self._through_a_microphone(_looped(self._draw(0), length, self._rng)))
         if len(self._beds) < self._bed_count:
             size = round(BED_S * self.sample_rate)
             self._beds.append(synthetic_bed(size, self.sample_rate, self._rng))
         bed = self._beds[self._rng.integers(len(self._beds))]
-        return unit_rms(_looped(bed, length, self._rng))
+        return _unit(_looped(bed, length, self._rng))
+
+
+def synthetic_bed(length: int, sample_rate: int, rng: np.random.Generator) -> Samples:
+    """Coloured noise, with mains hum, rain-like drops or slow gusts now and then."""
+    size = next_fast_len(length, real=True)
+    white = rfft(rng.standard_normal(size, np.float32))
+    hz = np.fft.rfftfreq(size, 1 / sample_rate).astype(np.float32) + 20
+    bed: NDArray[np.floating] = _unit(irfft(white * hz ** -rng.uniform(0, 1.3), size)[:length])
+    time = np.arange(length) / sample_rate
+    if rng.random() < 0.3:
+        base = rng.choice((50, 60, 100, 120)) * rng.uniform(0.97, 1.03)
+        for harmonic in range(1, 6):
+            phase = 2 * np.pi * (harmonic * base * time + rng.random())
+            bed = bed + rng.uniform(0, 1.2) / harmonic * np.sin(phase)
+    if rng.random() < 0.3:
+        drops = rng.random(length) < rng.uniform(20, 300) / sample_rate
+        decay = np.exp(-np.arange(sample_rate // 100) / (sample_rate / rng.uniform(400, 2000)))
+        bed = bed + np.convolve(drops * rng.exponential(2.0, length), decay)[:length]
+    if rng.random() < 0.3:
+        knots = np.arange(0, time[-1] + 2)
+        bed = bed * np.interp(time, knots, rng.uniform(0.3, 1.5, len(knots)))
+    return bed.astype(np.float32)
 
 
 def _rms(samples: Samples) -> float:
@@ -236,6 +253,14 @@ def _looped(samples: Samples, length: int, rng: np.random.Generator) -> Samples:
 
 def _amplitude(decibels: float) -> float:
     return float(10 ** (decibels / 20))
+
+
+def _unit(samples: Samples) -> Samples:
+    """`samples` with an rms of 1 where it sounds; silence stays silence."""
+    power = np.square(samples, dtype=np.float32)
+    level = power[power >= power.mean() / 4].mean()
+    unit: Samples = (samples / np.sqrt(max(level, 1e-12))).astype(np.float32)
+    return unit
 
 
 def _faded(samples: Samples, length: int) -> Samples:

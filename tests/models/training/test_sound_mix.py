@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from models.training.sound_data import Sound
-from models.training.sound_mix import IGNORED, Ints, Mixer
-from models.training.sound_synthetic import synthetic_alarm, synthetic_bed
+from models.training.sound_mix import IGNORED, Ints, Mixer, synthetic_bed
 
 RATE, HOP = 8000, 800
 LABELS = ("background", "high", "low")
@@ -79,12 +78,3 @@ def test_a_synthetic_bed_sounds_all_the_time(seed: int) -> None:
     levels = np.square(bed.reshape(-1, RATE // 2)).mean(axis=1)
     assert np.isfinite(bed).all()
     assert levels.min() > 0.005 * levels.max()
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_a_synthetic_alarm_is_made_of_tones(seed: int) -> None:
-    alarm = synthetic_alarm(16_000, np.random.default_rng(seed))
-    assert 0.8 * 16_000 - 1 <= len(alarm) <= 2.5 * 16_000 + 1
-    assert np.abs(alarm).max() == pytest.approx(1.0)
-    power = np.sort(np.abs(np.fft.rfft(alarm)) ** 2)[::-1]
-    assert power[: len(power) // 4].sum() > 0.9 * power.sum()

@@ -58,11 +58,13 @@ OPPOSITE = {"walking_left": "walking_right", "gathering": "parting"}
 BACKWARDS = {**OPPOSITE, **{b: a for a, b in OPPOSITE.items()}}
 
 
+# Whole steps, not floats: where torch flushes denormals, hypothesis cannot draw floats.
+STEPS = st.integers(-8, 8).map(lambda step: step / 8)
+
+
 @given(
     st.lists(
-        st.tuples(
-            st.floats(100, 700), st.floats(200, 400), st.floats(-1.0, 1.0), st.floats(-1.0, 1.0)
-        ),
+        st.tuples(st.integers(100, 700), st.integers(200, 400), STEPS, STEPS),
         min_size=1,
         max_size=6,
     )

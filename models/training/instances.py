@@ -50,9 +50,9 @@ MIN_SIZE = 384
 DATA = Path(__file__).parent / "data"
 LIMITS = [
     "Knows one street from one camera at one hour; on any other scene it is to be trained anew, "
-    "which takes minutes and no manual label (witness label, witness train instances).",
-    "Learnt from automatic labels, whose masks agree with other label sources at about IoU .77 "
-    "only; people who overlap for long, or who stand behind the post, are its weak side.",
+    "which takes no manual label (witness label, witness train instances).",
+    "Learnt from automatic labels, whose outlines nobody checked; people who overlap for long, or "
+    "who stand behind the post, are its weak side.",
     "Finds people and nothing else.",
 ]
 

@@ -8,6 +8,7 @@ the batch, so states of many streams can be joined for one step and split again.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def split_state(state: State) -> list[State]:
     return [tuple(part[row : row + 1].clone() for part in state) for row in range(batch)]
 
 
-class SequenceHead(nn.Module):
+class SequenceHead(nn.Module, ABC):
     """What the heads share: the shape check at the door and the offline form, step by step."""
 
     def __init__(self, feature_size: int, classes: int) -> None:
@@ -44,13 +45,13 @@ class SequenceHead(nn.Module):
         self.feature_size = feature_size
         self.classes = classes
 
+    @abstractmethod
     def initial_state(self, batch: int) -> State:
         """The state before the first frame of `batch` streams."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self, feature: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, F) and the state so far -> logits (B, classes) and the state after it."""
-        raise NotImplementedError
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, T, F) -> logits (B, T, classes)."""

@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 # How many processes the fast tests share. PYTHON=python3.12 chooses another Python.
 JOBS ?= 2
 OUT ?= out
+OTHER_PYTHONS ?= 3.12 3.13
 SOURCES := pipeline models tests examples benchmarks docs
 export PYTHON
 
@@ -42,11 +43,15 @@ types: $(VENV)/.dev
 # One thread in each process: the processes share the cores already.
 .PHONY: fast-tests
 fast-tests: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) -m "not ray and not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "not ray and not slow"
 
 .PHONY: ray-tests
 ray-tests: $(VENV)/.dev
 	$(BIN)/pytest -q -m "ray or slow"
+
+.PHONY: resolve
+resolve: $(VENV)/.dev ## see whether the dependencies resolve for the other Pythons
+	@scripts/resolve $(BIN)/python $(OTHER_PYTHONS)
 
 .PHONY: doctor
 doctor: $(VENV)/.installed ## check this machine, and say what to do about each trouble

@@ -6,15 +6,17 @@ Pickled weights are refused: `torch.load` can run code from the file (CVE-2025-3
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from models.card import Card, CheckpointError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+Built = TypeVar("Built", bound="nn.Module")
 SHIPPED = Path(__file__).parent / "weights"
 
 
@@ -93,6 +95,23 @@ def load_into(network: nn.Module, state: dict[str, Tensor], origin: str) -> None
         message = f"{origin}: the weights do not match the network: {told}"
         raise CheckpointError(message)
     network.load_state_dict(state)
+
+
+def load_network(
+    weights: str | Path, kind: str, build: Callable[[dict[str, Any]], Built], device: str
+) -> tuple[Card, Built]:
+    """Card and network, in eval mode on `device`, of a shipped name or a path.
+
+    `build` makes the network of an architecture. CheckpointError when the card names another
+    kind of network, or when the weights do not match it.
+    """
+    card, state = load(weights)
+    if card.network != kind:
+        message = f"{weights}: a checkpoint of a {kind} is wanted, the card says {card.network!r}"
+        raise CheckpointError(message)
+    network = build(card.architecture)
+    load_into(network, state, str(weights))
+    return card, network.to(device).eval()
 
 
 def save(path: Path, state: dict[str, Tensor], card: Card) -> Card:

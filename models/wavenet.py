@@ -6,8 +6,8 @@ with dilations 1, 2, 4, ..., gated by tanh * sigmoid, with residual and skip con
 Two things differ from the paper, both for cost. The input is linear, not mu-law: mu-law exists to
 make a sample one of 256 choices for a network that draws samples; here it would add noise to
 quiet sounds and a wide layer at the full rate, and the logarithm in the filterbank compresses
-better. And a learned causal filterbank with a stride turns samples into frames first, so that the
-dilated stack runs twenty times a second, not sixteen thousand.
+better. And a causal filterbank with a stride, its bands learned, turns samples into frames first,
+so that the dilated stack runs twenty times a second, not sixteen thousand.
 
 Everything is causal: row k depends only on samples before `(k + 1) * hop`. Streaming keeps, for
 every layer, the inputs that later outputs still need; both forms run the same code.
@@ -24,73 +24,79 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.card import Card, CheckpointError
-from models.checkpoint import load, load_into
-
-State = dict[str, Tensor]
-"""What a stream must remember between chunks: tensors by name, streams along dimension 0."""
+from models.card import Card
+from models.checkpoint import load_network
+from models.dilated import Layer, State, normalised, stack_state, through, with_past
 
 ENERGY_FLOOR = 1e-8
 """Squared amplitude (-80 dB) below which everything is silence."""
 
 
-def _mel_hz(bands: int, top_hz: float, bottom_hz: float = 60.0) -> Tensor:
-    """`bands` centre frequencies in Hz, evenly spaced on the mel scale, ends included."""
+def _mel_triangles(bands: int, hz: Tensor, top_hz: float, bottom_hz: float = 60.0) -> Tensor:
+    """(bands, frequencies): triangles evenly spaced on the mel scale, none without a frequency."""
     low, high = (2595 * math.log10(1 + f / 700) for f in (bottom_hz, top_hz))
-    return 700 * (10 ** (torch.linspace(low, high, bands) / 2595) - 1)
+    edges = 700 * (10 ** (torch.linspace(low, high, bands + 2) / 2595) - 1)
+    bin_hz = hz[1] - hz[0]
+    centre = edges[1:-1, None]
+    below = torch.maximum(centre - edges[:-2, None], bin_hz)
+    above = torch.maximum(edges[2:, None] - centre, bin_hz)
+    offset = hz - centre
+    return (1 - torch.where(offset < 0, -offset / below, offset / above)).clamp(min=0)
 
 
 class Filterbank(nn.Module):
-    """Learned pairs of filters over the last `taps` samples -> log energy per band and frame.
+    """The last `taps` samples -> log power in learned bands, per frame.
 
-    The pairs start as a sine and a cosine under a window, at mel frequencies. Frame j ends at
-    sample `(j + 1) * stride`.
+    A windowed Fourier transform (fixed), then a weighted sum of its power per band (learned,
+    starting as triangles on the mel scale). A band sums over all of its width, so noise is
+    steadier in it than behind a single narrow filter. Frame j ends at sample `(j + 1) * stride`.
     """
+
+    basis: Tensor
 
     def __init__(self, bands: int, taps: int, stride: int, sample_rate: int) -> None:
         super().__init__()
         if taps < stride:
             message = f"{taps} taps are fewer than the stride of {stride}: samples would be skipped"
             raise ValueError(message)
-        self.stride = stride
+        self.taps, self.stride = taps, stride
         self.context = taps - stride
-        time = torch.arange(taps) / sample_rate
-        phase = 2 * math.pi * _mel_hz(bands, 0.45 * sample_rate)[:, None] * time
+        top_hz = 0.45 * sample_rate
+        hz = torch.arange(1, int(top_hz * taps / sample_rate) + 1) * (sample_rate / taps)
+        phase = 2 * math.pi * hz[:, None] * torch.arange(taps) / sample_rate
         window = torch.hann_window(taps, periodic=False)
-        pairs = torch.stack((phase.sin(), phase.cos())) * window * 2 / window.sum()
-        self.weight = nn.Parameter(pairs.reshape(2 * bands, taps))
+        basis = torch.cat((phase.sin(), phase.cos())) * window * 2 / window.sum()
+        self.register_buffer("basis", basis, persistent=False)
+        self.weight = nn.Parameter(_mel_triangles(bands, hz, top_hz))
 
     def forward(self, samples: Tensor) -> Tensor:
         """(B, context + n * stride) -> (B, n, bands), natural log of squared amplitude."""
-        frames = samples.unfold(-1, self.weight.shape[1], self.stride)  # B, n, taps
-        sine, cosine = F.linear(frames, self.weight).chunk(2, dim=-1)
-        return torch.log(sine.square() + cosine.square() + ENERGY_FLOOR)
+        frames = samples.unfold(-1, self.taps, self.stride)  # B, n, taps
+        sine, cosine = F.linear(frames, self.basis).chunk(2, dim=-1)
+        power = sine.square() + cosine.square()
+        return torch.log(F.linear(power, self.weight.abs()) + ENERGY_FLOOR)
 
 
-class Layer(nn.Module):
-    """One dilated gated layer: (B, context + n, C) -> residual output, skip output.
+class BandMask(nn.Module):
+    """While training, hides up to `widest` neighbouring bands of a signal; else does nothing.
 
-    The dilated convolution is a matrix product over the frames that it reaches: channels last and
-    a few short rows are what a stream brings, and a CPU multiplies them faster than it convolves.
+    Frequency masking after Park et al., "SpecAugment" (2019): no band may be needed to tell.
     """
 
-    def __init__(self, channels: int, skips: int, kernel: int, dilation: int) -> None:
+    def __init__(self, widest: int) -> None:
         super().__init__()
-        self.dilation = dilation
-        self.context = (kernel - 1) * dilation
-        self.sizes = [channels, skips]
-        self.gated = nn.Linear(kernel * channels, 2 * channels, bias=False)
-        self.norm = nn.BatchNorm1d(2 * channels)
-        self.out = nn.Linear(channels, channels + skips)
+        self.widest = widest
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, context + n, C) -> (B, n, C), (B, n, skips)."""
-        n = x.shape[1] - self.context
-        reached = [x[:, at : at + n] for at in range(0, self.context + 1, self.dilation)]
-        gated = _normalised(self.norm, self.gated(torch.cat(reached, dim=-1)))
-        filtered, gate = gated.chunk(2, dim=-1)
-        residual, skip = self.out(filtered.tanh() * gate.sigmoid()).split(self.sizes, dim=-1)
-        return reached[-1] + residual, skip
+    def forward(self, both: Tensor) -> Tensor:
+        """(B, n, 2 * bands) -> the same, 0 where hidden, in both halves alike."""
+        if not self.training:
+            return both
+        bands = both.shape[-1] // 2
+        width = torch.randint(self.widest + 1, (len(both), 1))
+        first = torch.randint(bands, (len(both), 1))
+        band = torch.arange(bands)
+        seen = ((band < first) | (band >= first + width)).to(both)  # B, bands
+        return both * seen.repeat(1, 2)[:, None]
 
 
 class WaveNet(nn.Module):
@@ -129,14 +135,14 @@ class WaveNet(nn.Module):
         self.frames_per_hop, self.steps_per_hop = hop // stride, hop // stride // patch
         self.filterbank = Filterbank(bands, taps, stride, sample_rate)
         self.bands_norm = nn.BatchNorm1d(2 * bands)
+        self.mask = BandMask(bands // 5)
         self.enter = nn.Linear(2 * bands * patch, channels)
         self.layers = nn.ModuleList(Layer(channels, skips, kernel, d) for d in dilations)
-        self.contexts = [(kernel - 1) * d for d in dilations]
         self.skips_norm = nn.BatchNorm1d(skips)
         self.hidden = nn.Linear(skips, skips)
         self.dropout = nn.Dropout(dropout)
         self.last = nn.Linear(2 * skips, classes)
-        stack_hops = math.ceil(sum(self.contexts) / self.steps_per_hop)
+        stack_hops = math.ceil(sum((kernel - 1) * d for d in dilations) / self.steps_per_hop)
         hops = pool_hops + stack_hops + level_hops
         self.receptive_field = hops * hop + taps - stride
 
@@ -151,9 +157,7 @@ class WaveNet(nn.Module):
             "means": like.new_zeros(batch, self.pool_hops - 1, skips),
             "maxima": like.new_zeros(batch, self.pool_hops - 1, skips),
         }
-        for number, context in enumerate(self.contexts):
-            state[f"layer{number}"] = like.new_zeros(batch, context, self.enter.out_features)
-        return state
+        return state | stack_state(self.layers, like, batch)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 1, T) -> (B, T // hop, classes); samples after the last whole hop are ignored.
@@ -179,31 +183,27 @@ class WaveNet(nn.Module):
             message = f"{len(x)} streams of samples, but the state of {len(state['samples'])}"
             raise ValueError(message)
         after: State = {}
-        samples = _with_past(x[:, 0], state, "samples", after)
+        samples = with_past(x[:, 0], state, "samples", after)
         frames = self._enter(self.filterbank(samples), state, after)
-        skipped: Tensor | None = None
-        for number, layer in enumerate(self.layers):
-            frames, skip = layer(_with_past(frames, state, f"layer{number}", after))
-            skipped = skip if skipped is None else skipped + skip
-        assert skipped is not None
-        hidden = F.relu(self.hidden(F.relu(_normalised(self.skips_norm, skipped))))
+        skipped = through(self.layers, frames, state, after)
+        hidden = F.relu(self.hidden(F.relu(normalised(self.skips_norm, skipped))))
         return self._pool(hidden, state, after), after
 
     def _enter(self, energy: Tensor, state: State, after: State) -> Tensor:
         """Band energies (B, n, bands), and against the hops before -> (B, n / patch, C)."""
         levels = _grouped(energy, self.frames_per_hop).mean(2)
-        history = _with_past(levels, state, "levels", after)[:, :-1]
+        history = with_past(levels, state, "levels", after)[:, :-1]
         past = history.unfold(1, self.level_hops, 1).mean(-1)
         contrast = energy - past.repeat_interleave(self.frames_per_hop, dim=1)
-        both = _normalised(self.bands_norm, torch.cat((energy, contrast), dim=-1))
-        entered: Tensor = self.enter(_grouped(both, self.patch).flatten(2))
+        both = normalised(self.bands_norm, torch.cat((energy, contrast), dim=-1))
+        entered: Tensor = self.enter(_grouped(self.mask(both), self.patch).flatten(2))
         return entered
 
     def _pool(self, hidden: Tensor, state: State, after: State) -> Tensor:
         """(B, n * steps_per_hop, skips) -> logits (B, n, classes) over the last `pool_hops`."""
         by_hop = _grouped(hidden, self.steps_per_hop)
-        means = _with_past(by_hop.mean(2), state, "means", after).unfold(1, self.pool_hops, 1)
-        maxima = _with_past(by_hop.amax(2), state, "maxima", after).unfold(1, self.pool_hops, 1)
+        means = with_past(by_hop.mean(2), state, "means", after).unfold(1, self.pool_hops, 1)
+        maxima = with_past(by_hop.amax(2), state, "maxima", after).unfold(1, self.pool_hops, 1)
         pooled = torch.cat((means.mean(-1), maxima.amax(-1)), dim=-1)  # B, n, 2 * skips
         logits: Tensor = self.last(self.dropout(pooled))
         return logits
@@ -215,20 +215,6 @@ def _grouped(frames: Tensor, size: int) -> Tensor:
     return frames.reshape(batch, -1, size, channels)
 
 
-def _normalised(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
-    """(B, n, C) -> the same, normalised per channel over all frames."""
-    normal: Tensor = norm(x.flatten(0, 1)).view_as(x)
-    return normal
-
-
-def _with_past(x: Tensor, state: State, name: str, after: State) -> Tensor:
-    """`x` with its past in front, along time; keeps the newest part of both for the next chunk."""
-    past = state[name]
-    joined = torch.cat((past, x), dim=1)
-    after[name] = joined[:, joined.shape[1] - past.shape[1] :].detach()
-    return joined
-
-
 def build(architecture: dict[str, Any]) -> WaveNet:
     """The network that an architecture (of a card) describes, with fresh weights, in eval mode."""
     return WaveNet(**architecture).eval()
@@ -236,10 +222,4 @@ def build(architecture: dict[str, Any]) -> WaveNet:
 
 def load_sound(weights: str | Path, device: str = "cpu") -> tuple[Card, WaveNet]:
     """Card and network of a sound checkpoint, in eval mode; CheckpointError when it is another."""
-    card, state = load(weights)
-    if card.network != "wavenet":
-        message = f"{weights}: a {card.network} checkpoint; the sound lane needs a wavenet"
-        raise CheckpointError(message)
-    network = build(card.architecture)
-    load_into(network, state, str(weights))
-    return card, network.to(device)
+    return load_network(weights, "wavenet", build, device)

@@ -63,7 +63,9 @@ TASKS = {"street": Task("street", STREET, 16_000), "six": Task("six", SIX, 8_000
 
 BATCH, WINDOW_HOPS = 32, 24
 LEARNING_RATE, WEIGHT_DECAY, EMA = 6e-3, 0.02, 0.99
-STEPS = 2000
+STEPS = 2500
+USES = 12
+"""Windows that share an event, each at another level, place and bed; see Mixer."""
 
 
 SUMMARY = "Names what is heard in every tenth of a second; causal, for streams."
@@ -96,7 +98,7 @@ def train_one(
     """A network trained on mixes of the given sounds, in eval mode, and how it went."""
     torch.manual_seed(seed)
     network = WaveNet(**task.architecture)
-    mixer = Mixer(sounds, task.labels, task.sample_rate, network.hop, seed)
+    mixer = Mixer(sounds, task.labels, task.sample_rate, network.hop, seed, USES)
     weights = hop_weights(mixer, len(task.labels))
 
     def loss(network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:

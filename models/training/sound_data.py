@@ -20,6 +20,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
 
 from models.training.sound_sources import RULES, TEST_ONLY
 
@@ -125,7 +127,8 @@ def load(
     if not index.is_file():
         longest = round(longest_s * sample_rate)
         ints = [
-            _decoded(folders[s.package] / s.path, decode, sample_rate)[:longest] for s in sounds
+            _decoded(folders[s.package] / s.path, decode, sample_rate)[:longest]
+            for s in track(sounds, "decoding sounds", console=Console(stderr=True))
         ]
         np.save(array, np.concatenate(ints))
         index.write_text(json.dumps([len(part) for part in ints]), encoding="utf-8")

@@ -8,8 +8,9 @@ level are random for every label, or the network would learn from which package 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,7 +23,10 @@ from models.training.sound_data import Samples, Sound
 Ints = NDArray[np.int16]
 
 IGNORED = -1
-BEDS, BED_S = 60, 8.0
+BED_S = 8.0
+KEPT = 96
+"""Events of a label, and beds, that a mixer keeps for further windows."""
+
 LONGEST_S = 10.0
 AUDIBLE = 0.5
 """A hop in which the event has less than this share of the amplitude of the bed is unclear."""
@@ -45,6 +49,10 @@ class Mixer:
 
     The same seed gives the same windows. Labels are drawn evenly, then a family by the root of
     how long it sounds, so that neither big labels nor big packages drown the others.
+
+    An event is cut, sped up and filtered for `uses` windows on average: each time it has another
+    onset, level, bed and neighbour. Making every event anew would cost twice what the network
+    does.
     """
 
     def __init__(
@@ -54,9 +62,10 @@ class Mixer:
         sample_rate: int,
         hop: int,
         seed: int,
-        beds: int = BEDS,
+        uses: int = 1,
     ) -> None:
         self.labels, self.sample_rate, self.hop = tuple(labels), sample_rate, hop
+        self._uses = uses
         self._rng = np.random.default_rng(seed)
         self._families: list[list[list[Ints]]] = []
         self._shares: list[NDArray[np.float64]] = []
@@ -69,8 +78,7 @@ class Mixer:
             shares = np.sqrt(np.array(lengths, float))
             self._families.append(lists)
             self._shares.append(shares / shares.sum() if len(lists) else shares)
-        self._beds: list[Samples] = []
-        self._bed_count = beds
+        self._kept: dict[str, list[Samples]] = {}
 
     def batches(self, size: int, hops: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Without end: samples (size, 1, hops * hop) and labels (size, hops), -1 where unclear."""
@@ -92,7 +100,8 @@ class Mixer:
         at = int(rng.uniform(earliest, 0.4 * length / self.sample_rate) * self.sample_rate)
         for _ in range(rng.choice(3, p=(0.1, 0.3, 0.6))):
             label = int(rng.integers(0 if self._families[0] else 1, len(self.labels)))
-            event = self._event(label) * _amplitude(self._level_db(bed_db))
+            event = self._again(self.labels[label], partial(self._event, label))
+            event = event * np.float32(_amplitude(self._level_db(bed_db)))
             if at < 0:
                 event = event[min(-at, len(event) - 1) :]
                 at = 0
@@ -162,7 +171,7 @@ class Mixer:
             samples = self._cut(samples, wanted)
         elif len(samples) < 0.7 * rate and rng.random() < 0.5:
             samples = self._repeated(samples, wanted)
-        speed = float(np.exp(rng.normal(0, 0.1)))
+        speed = float(np.exp(rng.normal(0, 0.17)))
         times = np.arange(0, len(samples) - 1, speed)
         samples = np.interp(times, np.arange(len(samples)), samples).astype(np.float32)
         return _faded(_unit(self._through_a_microphone(samples)), rate // 200)
@@ -192,26 +201,39 @@ class Mixer:
         size = next_fast_len(len(samples), real=True)
         spectrum = rfft(samples.astype(np.float32), size)
         hz = np.geomspace(20, rate / 2, 64)
-        gain = (hz / 1000) ** rng.normal(0, 0.2)
+        gain = (hz / 1000) ** rng.normal(0, 0.3)
         if rng.random() < 0.4:
             gain = gain / (1 + (hz / np.exp(rng.uniform(np.log(2000), np.log(rate / 2)))) ** 8)
         if rng.random() < 0.4:
             gain = gain / (1 + (np.exp(rng.uniform(np.log(40), np.log(400))) / hz) ** 4)
         centre, width = np.exp(rng.uniform(np.log(200), np.log(rate / 2))), rng.uniform(0.2, 1.0)
-        gain = gain * np.exp(rng.normal(0, 0.5) * np.exp(-((np.log(hz / centre) / width) ** 2)))
+        gain = gain * np.exp(rng.normal(0, 0.8) * np.exp(-((np.log(hz / centre) / width) ** 2)))
         bins = np.interp(np.arange(len(spectrum)) * (rate / size), hz, gain).astype(np.float32)
         filtered: Samples = irfft(spectrum * bins, size)[: len(samples)]
         return filtered
 
+    def _again(self, name: str, make: Callable[[], Samples]) -> Samples:
+        """A kept sound of that name; every `uses`-th time a new one, which is kept."""
+        kept = self._kept.setdefault(name, [])
+        if len(kept) < self._uses or self._rng.random() < 1 / self._uses:
+            made = make()
+            if len(kept) < KEPT:
+                kept.append(made)
+            else:
+                kept[self._rng.integers(KEPT)] = made
+            return made
+        return kept[self._rng.integers(len(kept))]
+
     def _bed(self, length: int) -> Samples:
-        """A bed of unit rms: half recorded where there are recordings, else synthetic."""
+        """A bed of unit rms."""
+        return _unit(_looped(self._again("a bed", self._new_bed), length, self._rng))
+
+    def _new_bed(self) -> Samples:
+        """Eight seconds of a bed: half recorded where there are recordings, else synthetic."""
+        length = round(BED_S * self.sample_rate)
         if self._families[0] and self._rng.random() < 0.5:
-            return _unit(self._through_a_microphone(_looped(self._draw(0), length, self._rng)))
-        if len(self._beds) < self._bed_count:
-            size = round(BED_S * self.sample_rate)
-            self._beds.append(synthetic_bed(size, self.sample_rate, self._rng))
-        bed = self._beds[self._rng.integers(len(self._beds))]
-        return _unit(_looped(bed, length, self._rng))
+            return self._through_a_microphone(_looped(self._draw(0), length, self._rng))
+        return synthetic_bed(length, self.sample_rate, self._rng)
 
 
 def synthetic_bed(length: int, sample_rate: int, rng: np.random.Generator) -> Samples:
@@ -244,7 +266,10 @@ def _looped(samples: Samples, length: int, rng: np.random.Generator) -> Samples:
     """`length` samples out of a recording, from a random place, joined by short cross-fades."""
     fade = min(len(samples) // 4, 800)
     ramp = np.linspace(0, 1, fade, dtype=np.float32)
-    out = np.roll(samples, -int(rng.integers(len(samples))))[:length]
+    start = int(rng.integers(len(samples)))
+    out = samples[start : start + length]
+    if len(out) < length:
+        out = np.concatenate((out, samples[: min(start, length - len(out))]))
     while len(out) < length:
         joint = out[len(out) - fade :] * (1 - ramp) + samples[:fade] * ramp
         out = np.concatenate((out[: len(out) - fade], joint, samples[fade:]))

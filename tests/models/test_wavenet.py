@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from torch import Tensor
 
 from models.card import Card, CheckpointError
 from models.checkpoint import save
-from models.wavenet import State, WaveNet, build, load_sound
+from models.dilated import State
+from models.wavenet import BandMask, Filterbank, WaveNet, build, load_sound
 
 HOP = 80
 ARCHITECTURE = {
@@ -204,3 +206,33 @@ def test_the_shipped_network_streams_as_it_hears_the_whole() -> None:
         logits, state = shipped.stream(part, state)
         rows.append(logits)
     assert (torch.cat(rows, dim=1) - shipped(x)).abs().max() < 1e-5
+
+
+def test_the_filterbank_hears_a_tone_in_its_band_at_its_level() -> None:
+    bank = Filterbank(bands=32, taps=400, stride=200, sample_rate=16_000)
+    time = torch.arange(200 + 200 * 20) / 16_000
+    loudest = []
+    for hz in (300.0, 1000.0, 4000.0):
+        bands = bank(0.1 * torch.sin(2 * math.pi * hz * time)[None])[0, 5]
+        loudest.append(int(bands.argmax()))
+        assert bands.max().item() == pytest.approx(math.log(0.01), abs=1.0)
+    assert loudest == sorted(set(loudest))
+
+
+def test_the_filterbank_misses_no_tone_between_two_bands() -> None:
+    bank = Filterbank(bands=32, taps=400, stride=200, sample_rate=16_000)
+    time = torch.arange(600) / 16_000
+    for hz in range(200, 7000, 37):
+        bands = bank(torch.sin(2 * math.pi * hz * time)[None])[0]
+        assert bands.max().item() > -2.0
+
+
+def test_a_mask_hides_neighbouring_bands_only_while_training() -> None:
+    mask, both = BandMask(widest=6), torch.ones(50, 3, 40)
+    torch.manual_seed(0)
+    hidden = mask(both) == 0
+    assert hidden.any()
+    assert (hidden[..., :20] == hidden[..., 20:]).all()  # energy and contrast alike
+    assert (hidden == hidden[:, :1]).all()  # for the whole window
+    assert int(hidden[:, 0, :20].sum(1).max()) <= 6
+    assert torch.equal(mask.eval()(both), both)

@@ -73,7 +73,7 @@ def test_rare_labels_weigh_more() -> None:
         Sound("p", "long", "long", "p", "long"): loud,
         Sound("p", "short", "short", "p", "short"): loud[:6000],
     }
-    weights = hop_weights(Mixer(sounds, ("background", "long", "short"), 8000, 800, 0, beds=2), 3)
+    weights = hop_weights(Mixer(sounds, ("background", "long", "short"), 8000, 800, 0), 3)
     assert weights.mean() == pytest.approx(1.0)
     assert weights[2] > weights[1] > weights[0]
 

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from models.training.sound_data import Sound
+from models.training.sound_data import Samples, Sound
 from models.training.sound_mix import IGNORED, Ints, Mixer, synthetic_bed
 
 RATE, HOP = 8000, 800
@@ -19,8 +19,8 @@ def tones() -> dict[Sound, Ints]:
     return sounds
 
 
-def mixer(seed: int = 0) -> Mixer:
-    return Mixer(tones(), LABELS, RATE, HOP, seed, beds=4)
+def mixer(seed: int = 0, uses: int = 1) -> Mixer:
+    return Mixer(tones(), LABELS, RATE, HOP, seed, uses)
 
 
 def test_windows_have_samples_in_range_and_a_label_for_every_hop() -> None:
@@ -36,6 +36,21 @@ def test_the_same_seed_gives_the_same_windows() -> None:
     assert np.array_equal(one[0], two[0])
     assert np.array_equal(one[1], two[1])
     assert not np.array_equal(one[0], other[0])
+
+
+def test_kept_events_come_again_among_other_sounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    whole = Mixer._event
+
+    def counted(self: Mixer, label: int, longest_s: float = 2.5) -> Samples:
+        made.append(label)
+        return whole(self, label, longest_s)
+
+    monkeypatch.setattr(Mixer, "_event", counted)
+    source = mixer(4, uses=8)
+    windows = [source.window(20)[0] for _ in range(100)]
+    assert 15 < len(made) < 45  # 150 events are in the windows
+    assert len({window.tobytes() for window in windows}) == 100
 
 
 def test_labelled_hops_hold_the_sound_of_their_label() -> None:

@@ -18,8 +18,8 @@ import supervision as sv
 import torch
 from trackers import ByteTrackTracker
 
+from models.action import load_action
 from models.mask_rcnn import load_segmenter
-from models.sequence import load_action
 from models.wavenet import load_sound
 
 RATE_HZ = 5

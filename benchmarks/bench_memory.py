@@ -1,7 +1,7 @@
 """What witness holds in memory: a Reader at 720p, and whether length matters.
 
     python benchmarks/bench_memory.py reader      anonymous memory of a Reader process at 720p
-    python benchmarks/bench_memory.py length      peak of 2 and 10 minutes, --engine E
+    python benchmarks/bench_memory.py length      peak of 2 and 10 minutes, --engine E, --lanes L
 
 The clips are made here: 720p test pictures with a tone, and the demo clip looped without encoding
 it again.
@@ -10,6 +10,7 @@ it again.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -60,11 +61,11 @@ def make_720p(path: Path, seconds: int = 20) -> None:
 
 def loop(path: Path, times: int) -> None:
     """The demo clip, `times` in a row, packets copied."""
+    length = turn_length()
     with av.open(str(path), "w") as out:
         outs = {}
         for turn in range(times):
             with av.open(str(CLIP)) as clip:
-                length = Fraction(clip.duration, av.time_base)
                 for stream in clip.streams:
                     if turn == 0:
                         outs[stream.type] = out.add_stream_from_template(stream)
@@ -76,6 +77,17 @@ def loop(path: Path, times: int) -> None:
                     packet.dts += shift
                     packet.stream = outs[packet.stream.type]
                     out.mux(packet)
+
+
+def turn_length() -> Fraction:
+    """Seconds from the first packet of any stream to the end of the last one.
+
+    The header's duration leaves out what an encoder needs to start, and packets would overlap.
+    """
+    with av.open(str(CLIP)) as clip:
+        packets = [packet for packet in clip.demux() if packet.dts is not None]
+        start = min(packet.pts * packet.time_base for packet in packets)
+        return max((p.pts + p.duration) * p.time_base for p in packets) - start
 
 
 def reader() -> None:
@@ -96,24 +108,13 @@ def reader() -> None:
 def peak_of(command: list[str]) -> dict[str, int]:
     """The highest anonymous memory, in bytes, of each kind of process of a command."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    root = psutil.Process(process.pid)
     peaks: dict[str, int] = {}
     done = threading.Event()
 
     def watch() -> None:
         while not done.wait(0.2):
-            now: dict[str, int] = {}
-            root = psutil.Process(process.pid)
-            for one in [root, *root.children(recursive=True)]:
-                try:
-                    title = " ".join(one.cmdline())[:40].split("(")[0] or one.name()
-                    status = Path(f"/proc/{one.pid}/status").read_text()
-                except (psutil.Error, OSError):
-                    continue
-                anon = next(x for x in status.splitlines() if x.startswith("RssAnon"))
-                kind = title if title.startswith("ray::") else one.name()
-                now[kind] = now.get(kind, 0) + int(anon.split()[1]) * 1024
-            now["all"] = sum(now.values())
-            for kind, size in now.items():
+            for kind, size in held_by(root).items():
                 peaks[kind] = max(size, peaks.get(kind, 0))
 
     watcher = threading.Thread(target=watch)
@@ -126,7 +127,27 @@ def peak_of(command: list[str]) -> dict[str, int]:
     return peaks
 
 
-def length(engine: str) -> None:
+def held_by(root: psutil.Process) -> dict[str, int]:
+    """Anonymous memory now, in bytes, by kind of process below `root`, and of `all`."""
+    now = {"all": 0}
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for one in [root, *root.children(recursive=True)]:
+            try:
+                name = one.name()
+                title = " ".join(one.cmdline())[:40].split("(")[0]
+                status = Path(f"/proc/{one.pid}/status").read_text()
+            except (psutil.Error, OSError):
+                continue
+            # A process that has just ended has no such line.
+            lines = [line for line in status.splitlines() if line.startswith("RssAnon")]
+            size = sum(int(line.split()[1]) * 1024 for line in lines)
+            kind = title.split(".")[0] if title.startswith("ray::") else name
+            now[kind] = now.get(kind, 0) + size
+            now["all"] += size
+    return now
+
+
+def length(engine: str, lanes: str) -> None:
     """Prints the peaks of a short and a long clip, and their ratio."""
     with tempfile.TemporaryDirectory() as folder:
         peaks = {}
@@ -136,13 +157,13 @@ def length(engine: str) -> None:
             clip = Path(folder) / f"{minutes}min.mp4"
             loop(clip, times)
             started = time.perf_counter()
-            command = ["witness", "run", str(clip), "--out", folder, "--engine", engine]
+            command = [sys.executable, "-m", "pipeline", "run", str(clip), "--out", folder]
             peaks[minutes] = peak_of(
-                [sys.executable, "-m", "pipeline", *command[1:], "--config", str(config)]
+                [*command, "--engine", engine, "--lanes", lanes, "--config", str(config)]
             )
             summary = json.loads((Path(folder) / clip.stem / "summary.json").read_text())
             print(
-                f"{engine}, {summary['media_s']:.0f} s of media in "
+                f"{engine}, {lanes}, {summary['media_s']:.0f} s of media in "
                 f"{time.perf_counter() - started:.0f} s: peak of anonymous memory "
                 f"{peaks[minutes]['all'] / 2**20:.0f} MB"
             )
@@ -155,8 +176,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["reader", "length"])
     parser.add_argument("--engine", choices=["local", "ray"], default="local")
+    parser.add_argument("--lanes", default="action,instances,sound")
     arguments = parser.parse_args()
     if arguments.what == "reader":
         reader()
     else:
-        length(arguments.engine)
+        length(arguments.engine, arguments.lanes)

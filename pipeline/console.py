@@ -12,6 +12,7 @@ from rich.progress import (
     BarColumn,
     Progress,
     TaskID,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -38,6 +39,7 @@ class ConsoleWatcher:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
+            TaskProgressColumn(),
             TextColumn("{task.fields[at]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
@@ -94,12 +96,17 @@ class ConsoleWatcher:
         self._progress.update(task, completed=float(position))
 
     def closed(self, result: StreamResult) -> None:
-        """Says at once when a source failed."""
+        """Says at once when a source failed; fills the bar of one that was read to its end."""
         if result.error is not None:
             self.console.print(f"[red]error[/] {escape(result.error)}", soft_wrap=True)
         task = self._tasks.get(result.source.stream)
-        if task is not None:
-            self._progress.stop_task(task)
+        if task is None:
+            return
+        if result.summary is not None and result.summary["complete"]:
+            # What was read is all there is, whatever the header claimed.
+            length = result.summary["media_s"]
+            self._progress.update(task, total=length, completed=length, at=f"{length:.1f} s")
+        self._progress.stop_task(task)
 
     def _say(self, text: str) -> None:
         if not self._quiet:

@@ -72,7 +72,7 @@ class Reader:
         self._held: dict[str, list[Window]] = {lane.name: [] for lane in self.lanes}
         self._decoded: Counter[str] = Counter()
         self._gaps: list[Gap] = []
-        self._position = Fraction(0)
+        self._latest: dict[Medium, Frame | AudioChunk] = {}
         self._error: str | None = None
 
     def cuts(self) -> Iterator[Cut]:
@@ -104,7 +104,7 @@ class Reader:
             self._gaps.append(item)
         else:
             self._decoded[medium] += 1 if isinstance(item, Frame) else item.samples.shape[1]
-            self._position = max(self._position, item.span.end)
+            self._latest[medium] = item
         for lane in self.lanes:
             if lane.medium == medium:
                 yield from self._collect(lane, self._windowers[lane.name].push(item))
@@ -123,7 +123,9 @@ class Reader:
 
     def _progress(self) -> Progress:
         left_out = {name: windower.not_sampled for name, windower in self._windowers.items()}
-        return Progress(self._position, dict(self._decoded), left_out)
+        # Exact times are dear, and asked for once a batch: the latest of a medium ends last.
+        position = max((item.span.end for item in self._latest.values()), default=Fraction(0))
+        return Progress(position, dict(self._decoded), left_out)
 
 
 def _medium_of(item: Frame | AudioChunk | Gap) -> Medium:

@@ -72,7 +72,7 @@ class Settler:
         return self._write(out)
 
     def close(self) -> None:
-        """Makes every output whole; OutputError when one cannot be."""
+        """Makes every output complete; OutputError when one cannot be."""
         for sink in self._sinks:
             sink.close()
 

@@ -12,15 +12,19 @@ from fractions import Fraction
 
 from pipeline.records import Event
 
-_Key = tuple[Fraction, Fraction, str, str, int, tuple[float, ...]]
+_Key = tuple[float, Fraction, float, Fraction, str, str, int, tuple[float, ...]]
 
 
 def order(event: Event) -> _Key:
-    """The total order of the timeline: the same events sort the same way however they came."""
+    """The total order of the timeline: the same events sort the same way however they came.
+
+    Each exact time stands behind its float, which is quick to compare and decides nearly always.
+    """
     instance = event.instance
     track = -1 if instance is None or instance.track_id is None else instance.track_id
     box = instance.box if instance else ()
-    return (event.span.end, event.span.start, event.lane, event.label, track, box)
+    start, end = event.span.start, event.span.end
+    return (float(end), end, float(start), start, event.lane, event.label, track, box)
 
 
 class Timeline:
@@ -59,15 +63,13 @@ class Timeline:
 
     def _release(self) -> list[Event]:
         limit = self._limit()
+        border = None if limit is None else (float(limit), limit)
         out: list[Event] = []
-        while self._heap and (not self._marks or (limit is not None and self._before(limit))):
+        while self._heap and (not self._marks or (border and self._heap[0][0][:2] < border)):
             out.append(heapq.heappop(self._heap)[2])
         if limit is not None and (self._released is None or limit > self._released):
             self._released = limit
         return out
-
-    def _before(self, limit: Fraction) -> bool:
-        return self._heap[0][0][0] < limit
 
     def _limit(self) -> Fraction | None:
         known = [mark for mark in self._marks.values() if mark is not None]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
-from types import TracebackType
 from typing import Self
 
 import av
@@ -49,12 +48,7 @@ class Soundtrack:
             self._frames = self._resampled(decoder)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exc: object) -> None:
         """Closes the source."""
         self._exit.close()
 

@@ -8,15 +8,26 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
 from models.card import CheckpointError
-from pipeline.config.schema import RunConfig
+from pipeline.config.base import settled
+from pipeline.config.schema import Output, RunConfig
 from pipeline.errors import ConfigError, LaneError, SourceError
 from pipeline.lane import Lane
 from pipeline.records import Digest, StreamInfo
+from pipeline.run.runtimes import runtime_versions
+
+FILES: dict[Output, str] = {
+    "jsonl": "events.jsonl",
+    "parquet": "events.parquet",
+    "overlay": "annotated.mp4",
+    "report": "report.html",
+}
+SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +131,14 @@ def config_hash(job: Job) -> str:
         "versions": versions(),
         "device": job.device,
         "machine": platform.machine(),
-        "runtime": "torch eager float32",
+        "runtimes": runtime_versions(job.config),
     }
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
 
 
+@cache
 def versions() -> dict[str, str]:
-    """The versions that can change a result."""
+    """The versions that can change a result; looked up once."""
     names = ("witness-av", "torch", "torchvision", "av", "trackers", "numpy")
     return {name: version(name) for name in names}
 
@@ -139,5 +151,8 @@ def about_run(job: Job, engine: str, wall_s: float, *, interrupted: bool) -> dic
         "config_hash": config_hash(job),
         "wall_s": round(wall_s, 3),
         "interrupted": interrupted,
-        "versions": versions(),
+        "runtimes": {
+            lane.name: f"{settled(lane.runtime)} {lane.precision}" for lane in job.config.lanes
+        },
+        "versions": {**versions(), **runtime_versions(job.config)},
     }

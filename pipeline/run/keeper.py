@@ -12,17 +12,20 @@ from pipeline.cut import ReadReport
 from pipeline.lane import Lane
 from pipeline.ledger import Ledger
 from pipeline.records import Digest, Event, Failure, Prediction, StreamInfo
+from pipeline.run.job import FILES, SUMMARY
 from pipeline.settle import Settler
 from pipeline.sinks.base import Sink
 from pipeline.sinks.jsonl import JsonlSink
 from pipeline.sinks.parquet import ParquetSink
-from pipeline.whole import whole_file
+from pipeline.whole import WholeSet
 
 
 class Keeper:
     """Keeps one stream's results; everything it writes lies in `out`.
 
-    Raises OutputError when `out` cannot be written; nothing half-written stays behind.
+    Rows and summary appear together when the stream ends, and what an earlier run left in `out`
+    goes at that moment, pictures too: they showed other rows. Raises OutputError when `out`
+    cannot be written; then nothing of this run stays there, and all of the earlier one.
     """
 
     def __init__(
@@ -30,15 +33,14 @@ class Keeper:
     ) -> None:
         self._info = info
         self._lanes = tuple(lanes)
-        self._out = out
         self._counts: dict[str, Counter[str]] = {lane.name: Counter() for lane in lanes}
         self._tracks: dict[str, set[int]] = {lane.name: set() for lane in lanes}
-        sinks: list[Sink] = []
-        if "jsonl" in outputs:
-            sinks.append(JsonlSink(out / "events.jsonl"))
-        if "parquet" in outputs:
-            sinks.append(ParquetSink(out / "events.parquet", {"stream": info.stream}))
-        self._settler = Settler(info.stream, lanes, sinks)
+        self._files = WholeSet(out)
+        try:
+            self._settler = Settler(info.stream, lanes, self._sinks(outputs))
+        except BaseException:
+            self._files.abandon()
+            raise
 
     @property
     def ledger(self) -> Ledger:
@@ -52,7 +54,7 @@ class Keeper:
     def finish(
         self, report: ReadReport, about: dict[str, Any], lost: str | None = None
     ) -> tuple[list[Digest], dict[str, Any]]:
-        """The last events, and the summary, written to `summary.json` with `about` in it."""
+        """The last events, and the summary with `about` in it; now every file is there."""
         last = self._count(self._settler.finish(report, lost))
         self._settler.close()
         summary = {
@@ -77,13 +79,24 @@ class Keeper:
         }
         if about.get("wall_s"):
             summary["speed"] = round(float(report.progress.position) / about["wall_s"], 2)
-        with whole_file(self._out / "summary.json") as part:
-            part.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        told = json.dumps(summary, indent=2) + "\n"
+        self._files.file(SUMMARY).write(told.encode())
+        self._files.finish(outdated=FILES.values())
         return last, summary
 
     def abandon(self) -> None:
         """Leaves no output behind."""
         self._settler.abandon()
+        self._files.abandon()
+
+    def _sinks(self, outputs: Sequence[str]) -> list[Sink]:
+        sinks: list[Sink] = []
+        if "jsonl" in outputs:
+            sinks.append(JsonlSink(self._files.file(FILES["jsonl"])))
+        if "parquet" in outputs:
+            note = {"stream": self._info.stream}
+            sinks.append(ParquetSink(self._files.file(FILES["parquet"]), note))
+        return sinks
 
     def _count(self, events: Sequence[Event]) -> list[Digest]:
         digests = [Digest.of(event) for event in events]

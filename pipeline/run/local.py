@@ -1,4 +1,7 @@
-"""The local engine: the whole spine in one process, one source after the other."""
+"""The local engine: the whole spine in one process, one source after the other.
+
+The source is decoded in a thread, a few batches ahead of the networks; all else is one loop.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,11 @@ from pipeline.cut import Reader, ReadReport
 from pipeline.errors import LaneError, WitnessError
 from pipeline.metrics import Metrics
 from pipeline.predict import PoolMember
+from pipeline.run.ahead import Ahead
 from pipeline.run.job import Job, Source, StreamResult, Watcher, about_run
 from pipeline.run.keeper import Keeper
+
+BATCHES_AHEAD = 3
 
 
 def run_local(job: Job, watcher: Watcher, metrics: Metrics) -> tuple[list[StreamResult], bool]:
@@ -94,15 +100,16 @@ def _pump(
     metrics: Metrics,
 ) -> None:
     started = time.perf_counter()
-    for cut in reader.cuts():
-        answers = member.predict(cut.lane, cut.windows)
-        digests = keeper.settle(cut.lane, answers.answers)
-        metrics.answered(cut.lane, len(cut.windows), answers.seconds)
-        metrics.read(stream, cut.progress)
-        metrics.wrote(digests)
-        metrics.books(stream, keeper.ledger)
-        metrics.speed.labels(stream).set(
-            float(cut.progress.position) / (time.perf_counter() - started)
-        )
-        watcher.reached(stream, cut.progress.position)
-        watcher.found(digests)
+    with Ahead(reader.cuts(), BATCHES_AHEAD) as cuts:
+        for cut in cuts:
+            answers = member.predict(cut.lane, cut.windows)
+            digests = keeper.settle(cut.lane, answers.answers)
+            metrics.answered(cut.lane, len(cut.windows), answers.seconds)
+            metrics.read(stream, cut.progress)
+            metrics.wrote(digests)
+            metrics.books(stream, keeper.ledger)
+            metrics.speed.labels(stream).set(
+                float(cut.progress.position) / (time.perf_counter() - started)
+            )
+            watcher.reached(stream, cut.progress.position)
+            watcher.found(digests)

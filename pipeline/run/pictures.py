@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.records import StreamInfo
-from pipeline.run.job import StreamResult
+from pipeline.run.job import FILES, StreamResult
 from pipeline.sinks.jsonl import read_events
 from pipeline.truth import TruthScore, read_truth, score_sounds
 
@@ -29,25 +29,30 @@ def draw(
     info, summary = result.info, result.summary
     if info is None or summary is None:
         return
-    rows = result.out / "events.jsonl"
+    rows, end = result.out / FILES["jsonl"], Fraction(summary["media_s"])
     if "overlay" in outputs and info.video is not None:
-        video = _overlay(result, info, rows, tell("drawing annotated.mp4"))
+        hear = tell(f"drawing {FILES['overlay']}")
+        video = _overlay(result, info, rows, hear)
+        hear(end)
         if video.is_file():  # not for a header that claims pictures and brings none
             yield video
     if "report" in outputs:
-        yield _report(result, info, rows, truth_file, tell("drawing report.html"))
+        hear = tell(f"drawing {FILES['report']}")
+        page = _report(result, info, rows, truth_file, hear)
+        hear(end)
+        yield page
 
 
 def score_truth(result: StreamResult, truth_file: Path) -> TruthScore:
     """The sound events of a finished stream against the planted sounds of a truth file."""
-    sounds = (event for event in read_events(result.out / "events.jsonl") if event.lane == "sound")
+    sounds = (event for event in read_events(result.out / FILES["jsonl"]) if event.lane == "sound")
     return score_sounds(read_truth(truth_file), sounds)
 
 
 def _overlay(result: StreamResult, info: StreamInfo, rows: Path, on_progress: OnProgress) -> Path:
     from pipeline.sinks.overlay import render_overlay
 
-    out = result.out / "annotated.mp4"
+    out = result.out / FILES["overlay"]
     render_overlay(result.source.address, info, read_events(rows), out, on_progress=on_progress)
     return out
 
@@ -61,7 +66,7 @@ def _report(
 ) -> Path:
     from pipeline.sinks.report import render_report
 
-    out = result.out / "report.html"
+    out = result.out / FILES["report"]
     summary: dict[str, Any] = dict(result.summary or {})
     truth = None
     if truth_file is not None:

@@ -8,6 +8,7 @@ import threading
 
 import ray
 
+from pipeline.errors import LaneError
 from pipeline.run.job import Job
 
 OBJECT_STORE_BYTES = 512 * 2**20
@@ -19,10 +20,16 @@ def start_ray(job: Job) -> None:
     Embedded: no dashboard, no usage reports, and token authentication, which Ray switches on by
     itself. Its sockets listen on every interface whatever it is told; see docs/architecture.md.
     """
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False, configure_logging=False)
-    else:
-        _embed(job)
+    address = os.environ.get("RAY_ADDRESS")
+    try:
+        if address:
+            ray.init(log_to_driver=False, configure_logging=False)
+        else:
+            _embed(job)
+    except Exception as error:  # a plain one, when its processes are not up within 30 s
+        how = f"joined at RAY_ADDRESS={address}" if address else "started here"
+        message = f"Ray cannot be {how} ({brief(error)}); --engine local needs none"
+        raise LaneError(message) from error
     if threading.current_thread() is threading.main_thread():
         # Ray takes SIGTERM for itself and dumps stacks; it shall mean what Ctrl-C means.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -41,3 +48,11 @@ def _embed(job: Job) -> None:
         logging_level="ERROR",
         _node_ip_address="127.0.0.1",
     )
+
+
+def brief(error: BaseException) -> str:
+    """The last line of a Ray error, which is long and full of paths."""
+    if "worker process has died" in str(error):
+        return "its process ended unexpectedly: killed, crashed or out of memory"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:200] if lines else type(error).__name__

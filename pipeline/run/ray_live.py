@@ -7,27 +7,26 @@ and from there to a pool member; predictions go from the member to the keeper.
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from threading import Event, current_thread, main_thread
 from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
-from pipeline.cut import Progress, ReadReport
+from pipeline.cut import ReadReport
 from pipeline.errors import LaneError
 from pipeline.metrics import Metrics
 from pipeline.predict import PoolMember
 from pipeline.records import Failure, StreamInfo
 from pipeline.run.backlog import Backlog, Task
+from pipeline.run.interrupt import ctrl_c_noted
 from pipeline.run.job import Job, Source, StreamResult, Watcher, about_run
-from pipeline.run.ray_cluster import start_ray
+from pipeline.run.ray_cluster import brief, start_ray
+from pipeline.run.underway import Underway
 from pipeline.run.workers import KeeperHost, Opened, Settled, SourceReader, Step
 
 CALLS_PER_MEMBER = 2  # one runs while the input of the next is already there
@@ -45,27 +44,10 @@ def run_ray(job: Job, watcher: Watcher, metrics: Metrics) -> tuple[list[StreamRe
         start_ray(job)
         return _Drive(job, watcher, metrics).run()
     except RayError as error:
-        message = f"Ray lost a process that the job cannot go on without: {_brief(error)}"
+        message = f"Ray lost a process that the job cannot go on without: {brief(error)}"
         raise LaneError(message) from error
     finally:
         ray.shutdown()
-
-
-@dataclass(slots=True)
-class _Stream:
-    """What the driver knows of a source under way."""
-
-    source: Source
-    reader: Any
-    member: int
-    started: float
-    waiting_since: float
-    info: StreamInfo | None = None
-    reading: bool = True
-    in_flight: int = 0
-    progress: Progress = field(default_factory=Progress.nothing)
-    report: ReadReport | None = None
-    lost: str | None = None
 
 
 class _Drive:
@@ -84,7 +66,7 @@ class _Drive:
         self._keepers = ray.remote(KeeperHost).options(num_cpus=0.1).remote()
         self._backlog = Backlog(job.lanes)
         self._todo = deque(job.sources)
-        self._streams: dict[str, _Stream] = {}
+        self._streams: dict[str, Underway] = {}
         self._waits: dict[Any, Callable[[Any], None]] = {}
         self._results: dict[str, StreamResult] = {}
         self._interrupted = False
@@ -94,7 +76,7 @@ class _Drive:
         try:
             ray.get([member.ready.remote() for member in self._members])
         except RayError as error:
-            message = f"the networks cannot be loaded: {_brief(error)}"
+            message = f"the networks cannot be loaded: {brief(error)}"
             raise LaneError(message) from error
         try:
             with ctrl_c_noted() as noted:
@@ -113,8 +95,7 @@ class _Drive:
         while self._todo and len(self._streams) < self._job.config.pool.readers:
             self._open(self._todo.popleft())
         for name, stream in self._streams.items():
-            may_read = stream.info and not stream.reading and not stream.report
-            if may_read and stream.in_flight < self._job.config.pool.in_flight:
+            if stream.may_read(self._job.config.pool.in_flight):
                 self._read(name, stream)
         for number in range(len(self._members)):
             while self._calls_of[number] < CALLS_PER_MEMBER:
@@ -141,7 +122,7 @@ class _Drive:
         member = len(self._results) + len(self._streams)
         actor = ray.remote(SourceReader).options(num_cpus=0.1)
         reader = actor.remote(source.address, source.stream, self._job.lanes)
-        stream = _Stream(source, reader, member % len(self._members), time.perf_counter(), now)
+        stream = Underway(source, reader, member % len(self._members), time.perf_counter(), now)
         self._streams[source.stream] = stream
         self._waits[reader.open.remote()] = partial(self._opened, source.stream)
 
@@ -153,7 +134,7 @@ class _Drive:
         try:
             opened: Opened = ray.get(reference)
         except RayError as error:
-            opened = Opened(None, error=f"{name}: the reader could not start: {_brief(error)}")
+            opened = Opened(None, error=f"{name}: the reader could not start: {brief(error)}")
         if opened.info is None:
             self._close(name, None, opened.error)
             return
@@ -173,7 +154,7 @@ class _Drive:
         else:
             self._streams[name].info = info
 
-    def _read(self, name: str, stream: _Stream) -> None:
+    def _read(self, name: str, stream: Underway) -> None:
         stream.reading = True
         stream.waiting_since = time.monotonic()
         step, windows = stream.reader.step.options(num_returns=2).remote()
@@ -187,7 +168,7 @@ class _Drive:
         try:
             step: Step = ray.get(reference)
         except RayError as error:
-            self._reader_lost(name, f"died ({_brief(error)})", "reader_lost")
+            self._reader_lost(name, f"died ({brief(error)})", "reader_lost")
             return
         stream.progress = step.progress
         self._metrics.read(name, step.progress)
@@ -217,7 +198,7 @@ class _Drive:
             seconds: float = ray.get(reference)
             self._metrics.answered(lane, sum(len(task.step.marks) for task in tasks), seconds)
         except ray.exceptions.ActorDiedError as error:
-            message = f"the networks cannot run: {_brief(error)}"
+            message = f"the networks cannot run: {brief(error)}"
             raise LaneError(message) from error
         except RayError:
             answers = [[Failure(m, "pool_member_lost") for m in t.step.marks] for t in tasks]
@@ -303,35 +284,3 @@ class _Drive:
         result = StreamResult(stream.source, self._job.out / name, stream.info, summary, error)
         self._results[name] = result
         self._watcher.closed(result)
-
-
-@contextmanager
-def ctrl_c_noted() -> Iterator[Event]:
-    """Set at the first Ctrl-C or SIGTERM; a second raises KeyboardInterrupt wherever it arrives.
-
-    An exception at any point of the loop would lose whatever answer was in hand just then.
-    """
-    noted = Event()
-
-    def note(_number: int, _frame: object) -> None:
-        if noted.is_set():
-            raise KeyboardInterrupt
-        noted.set()
-
-    if current_thread() is not main_thread():
-        yield noted
-        return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield noted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _brief(error: BaseException) -> str:
-    """The last line of a Ray error, which is long and full of paths."""
-    if "worker process has died" in str(error):
-        return "its process ended unexpectedly: killed, crashed or out of memory"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1][:200] if lines else type(error).__name__

@@ -14,7 +14,7 @@ class Sink(Protocol):
         """Takes one event; OutputError when it cannot be written."""
 
     def close(self) -> None:
-        """Makes the output whole and visible."""
+        """Makes the output complete; a file appears later, with the others of its stream."""
 
     def abandon(self) -> None:
         """Removes what was written; nothing stays behind."""

@@ -12,10 +12,10 @@ from pipeline.whole import WholeFile
 
 
 class JsonlSink:
-    """Writes `events.jsonl`; the file appears when the stream is done, whole."""
+    """Writes `events.jsonl`; it appears with the other outputs of its stream."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = WholeFile(path)
+    def __init__(self, file: WholeFile) -> None:
+        self._file = file
 
     def write(self, event: Event) -> None:
         """Adds one line."""
@@ -23,8 +23,8 @@ class JsonlSink:
         self._file.write(line.encode() + b"\n")
 
     def close(self) -> None:
-        """Makes the file visible."""
-        self._file.finish()
+        """Every line is on the disk."""
+        self._file.seal()
 
     def abandon(self) -> None:
         """Removes what was written."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -35,10 +34,10 @@ SCHEMA = pa.schema(
 
 
 class ParquetSink:
-    """Writes `events.parquet` in row groups of bounded size; it appears when it is whole."""
+    """Writes `events.parquet` in row groups of bounded size; it appears with the other outputs."""
 
-    def __init__(self, path: Path, note: dict[str, Any] | None = None) -> None:
-        self._file = WholeFile(path)
+    def __init__(self, file: WholeFile, note: dict[str, Any] | None = None) -> None:
+        self._file = file
         metadata = {"witness": json.dumps(note or {})}
         self._writer = pq.ParquetWriter(
             self._file, SCHEMA.with_metadata(metadata), compression="zstd"
@@ -52,10 +51,10 @@ class ParquetSink:
             self._flush()
 
     def close(self) -> None:
-        """Makes the file visible."""
+        """Every row is on the disk, and the footer that tells where."""
         self._flush()
         self._writer.close()
-        self._file.finish()
+        self._file.seal()
 
     def abandon(self) -> None:
         """Removes what was written."""

@@ -1,8 +1,10 @@
+from dataclasses import replace
 from fractions import Fraction
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from pipeline.console import ConsoleWatcher, print_summary
@@ -74,6 +76,25 @@ def test_a_quiet_watcher_tells_only_errors() -> None:
         watcher.found([digest("sound", "bark")])
         watcher.closed(result(None, "it broke"))
     assert said(on).strip() == "error it broke"
+
+
+@pytest.mark.parametrize("claimed", [Fraction(12), Fraction(9), None])
+def test_the_bar_of_a_source_that_was_read_to_its_end_is_full(claimed: Fraction | None) -> None:
+    on = console()
+    with ConsoleWatcher(on) as watcher:
+        watcher.opened(replace(INFO, duration_from_header=claimed), [])
+        watcher.reached("yard", Fraction(8))
+        watcher.closed(result(summary()))
+    assert "100%" in said(on) and "10.0 s" in said(on)
+
+
+def test_the_bar_of_a_source_that_broke_off_stays_where_it_was() -> None:
+    on = console()
+    with ConsoleWatcher(on) as watcher:
+        watcher.opened(INFO, [])
+        watcher.reached("yard", Fraction(8))
+        watcher.closed(result(summary(complete=False, media_s=8.0), "it broke off"))
+    assert " 80%" in said(on) and "8.0 s" in said(on)
 
 
 def test_the_summary_tells_what_was_found_and_what_was_not() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import OutputError
-from pipeline.whole import WholeFile, output_error, part_of, whole_file
+from pipeline.whole import WholeFile, WholeSet, output_error, part_of, whole_file
 
 
 def names(folder: Path) -> list[str]:
@@ -34,15 +34,48 @@ def test_a_block_that_raises_leaves_the_old_file(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == "old"
 
 
-def test_a_long_file_appears_on_finish(tmp_path: Path) -> None:
-    path = tmp_path / "events.jsonl"
-    file = WholeFile(path)
+def test_a_long_file_appears_when_its_set_is_finished(tmp_path: Path) -> None:
+    path, outputs = tmp_path / "events.jsonl", WholeSet(tmp_path)
+    file = outputs.file("events.jsonl")
     assert (file.write(b"ab"), file.write(memoryview(b"c")), file.tell()) == (2, 1, 3)
     file.close()
+    file.seal()
+    assert file.write(b"d") == 1
     assert names(tmp_path) == [part_of(path).name]
-    file.finish()
+    outputs.finish()
     assert path.read_bytes() == b"abc"
     assert names(tmp_path) == ["events.jsonl"]
+
+
+def written(folder: Path, text: str, *files: str) -> WholeSet:
+    """A set that is not finished yet."""
+    outputs = WholeSet(folder)
+    for name in files:
+        outputs.file(name).write(text.encode())
+    return outputs
+
+
+def texts(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+
+
+def test_a_set_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
+    written(tmp_path, "old", "a.rows", "b.table", "c.page").finish()
+    new = written(tmp_path, "new", "a.rows", "d.summary")
+    shown = {name: text for name, text in texts(tmp_path).items() if not name.startswith(".")}
+    assert shown == dict.fromkeys(["a.rows", "b.table", "c.page"], "old")
+    new.finish(outdated=["a.rows", "b.table", "never.seen"])
+    assert texts(tmp_path) == {"a.rows": "new", "c.page": "old", "d.summary": "new"}
+
+
+def test_a_set_of_which_one_file_cannot_appear_leaves_the_earlier_one(tmp_path: Path) -> None:
+    written(tmp_path, "old", "a.rows", "b.table").finish()
+    (tmp_path / "c.summary").mkdir()
+    new = written(tmp_path, "new", "a.rows", "c.summary")
+    with pytest.raises(OutputError, match=r"c\.summary: cannot be written: .*directory"):
+        new.finish(outdated=["a.rows", "b.table"])
+    (tmp_path / "c.summary").rmdir()
+    assert texts(tmp_path) == {"a.rows": "old", "b.table": "old"}
 
 
 def test_an_abandoned_file_leaves_nothing_and_takes_no_more(tmp_path: Path) -> None:
@@ -84,16 +117,13 @@ LIMITED = """
 import sys
 from pathlib import Path
 from pipeline.errors import OutputError
-from pipeline.whole import WholeFile, whole_file
+from pipeline.whole import WholeSet, whole_file
 
 def by_hand(path):
-    file = WholeFile(path)
-    try:
-        file.write(bytes(100_000))
-        file.finish()
-    except OutputError:
-        file.abandon()
-        raise
+    outputs = WholeSet(path.parent)
+    outputs.file("first.bin").write(b"small")
+    outputs.file(path.name).write(bytes(5_000))
+    outputs.finish()
 
 def in_a_block(path):
     with whole_file(path) as part:

@@ -2,11 +2,9 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
-import pytest
-
-from pipeline.errors import OutputError
 from pipeline.records import Event, Span
 from pipeline.sinks.jsonl import JsonlSink, read_events
+from pipeline.whole import WholeFile, WholeSet
 
 
 def events(count: int) -> list[Event]:
@@ -17,12 +15,13 @@ def events(count: int) -> list[Event]:
 
 
 def test_one_event_a_line_and_back(tmp_path: Path) -> None:
-    path = tmp_path / "events.jsonl"
-    sink = JsonlSink(path)
+    path, outputs = tmp_path / "events.jsonl", WholeSet(tmp_path)
+    sink = JsonlSink(outputs.file("events.jsonl"))
     for event in events(3):
         sink.write(event)
-    assert not path.exists()
     sink.close()
+    assert not path.exists()
+    outputs.finish()
     lines = path.read_text(encoding="utf-8").splitlines()
     assert len(lines) == 3
     assert json.loads(lines[1])["label"] == "Glöckchen"
@@ -30,26 +29,20 @@ def test_one_event_a_line_and_back(tmp_path: Path) -> None:
 
 
 def test_a_second_run_adds_nothing_twice(tmp_path: Path) -> None:
-    path = tmp_path / "events.jsonl"
     for _ in range(2):
-        sink = JsonlSink(path)
+        outputs = WholeSet(tmp_path)
+        sink = JsonlSink(outputs.file("events.jsonl"))
         for event in events(2):
             sink.write(event)
         sink.close()
-    assert list(read_events(path)) == events(2)
+        outputs.finish()
+    assert list(read_events(tmp_path / "events.jsonl")) == events(2)
 
 
 def test_an_abandoned_file_leaves_the_earlier_run(tmp_path: Path) -> None:
-    first, second = JsonlSink(tmp_path / "a.jsonl"), None
-    first.close()
-    second = JsonlSink(tmp_path / "a.jsonl")
-    second.write(events(1)[0])
-    second.abandon()
+    (tmp_path / "a.jsonl").write_text("", encoding="utf-8")
+    sink = JsonlSink(WholeFile(tmp_path / "a.jsonl"))
+    sink.write(events(1)[0])
+    sink.abandon()
     assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
     assert list(read_events(tmp_path / "a.jsonl")) == []
-
-
-def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
-    (tmp_path / "out").write_text("", encoding="utf-8")
-    with pytest.raises(OutputError, match="is a file, not a folder"):
-        JsonlSink(tmp_path / "out" / "events.jsonl")

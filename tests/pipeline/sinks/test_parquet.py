@@ -8,6 +8,7 @@ from pipeline.records import Event, InstanceMask, Rle, Span
 from pipeline.sinks import parquet
 from pipeline.sinks.parquet import SCHEMA, ParquetSink
 from pipeline.sinks.rows import event_from
+from pipeline.whole import WholeFile, WholeSet
 
 
 def sound(number: int) -> Event:
@@ -23,12 +24,13 @@ def person() -> Event:
 
 
 def test_events_come_back_with_their_masks(tmp_path: Path) -> None:
-    path = tmp_path / "events.parquet"
-    sink = ParquetSink(path, {"stream": "yard"})
+    path, outputs = tmp_path / "events.parquet", WholeSet(tmp_path)
+    sink = ParquetSink(outputs.file("events.parquet"), {"stream": "yard"})
     sink.write(person())
     sink.write(sound(1))
-    assert not path.exists()
     sink.close()
+    assert not path.exists()
+    outputs.finish()
     table = pq.read_table(path)
     assert [event_from(row) for row in table.to_pylist()] == [person(), sound(1)]
     assert table.schema.equals(SCHEMA)
@@ -36,23 +38,26 @@ def test_events_come_back_with_their_masks(tmp_path: Path) -> None:
 
 
 def test_rows_in_memory_are_bounded(tmp_path: Path) -> None:
-    path = tmp_path / "events.parquet"
-    sink = ParquetSink(path)
+    path, outputs = tmp_path / "events.parquet", WholeSet(tmp_path)
+    sink = ParquetSink(outputs.file("events.parquet"))
     for number in range(2 * parquet.ROWS_IN_MEMORY + 1):
         sink.write(sound(number))
     sink.close()
+    outputs.finish()
     groups = pq.ParquetFile(path)
     assert groups.num_row_groups == 3
     assert groups.metadata.num_rows == 2 * parquet.ROWS_IN_MEMORY + 1
 
 
 def test_a_stream_without_events_still_gives_a_table(tmp_path: Path) -> None:
-    ParquetSink(tmp_path / "events.parquet").close()
+    outputs = WholeSet(tmp_path)
+    ParquetSink(outputs.file("events.parquet")).close()
+    outputs.finish()
     assert pq.read_table(tmp_path / "events.parquet").num_rows == 0
 
 
 def test_an_abandoned_file_leaves_nothing(tmp_path: Path) -> None:
-    sink = ParquetSink(tmp_path / "events.parquet")
+    sink = ParquetSink(WholeFile(tmp_path / "events.parquet"))
     for number in range(parquet.ROWS_IN_MEMORY + 1):
         sink.write(sound(number))
     sink.abandon()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from models import mask_rcnn, sequence, wavenet
+from models import action, mask_rcnn, wavenet
 from models.card import Card
 from models.checkpoint import save
 from pipeline.lanes.action import ActionLane
@@ -63,7 +63,7 @@ def sound_lane(folder: Path) -> SoundLane:
 def action_lane(folder: Path) -> ActionLane:
     """An action lane of the same kind."""
     torch.manual_seed(0)
-    network = sequence.build(ACTION)
+    network = action.build(ACTION)
     for name, parameter in network.named_parameters():
         if parameter.ndim > 1:
             parameter.data *= 4

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.sequence import load_action
+from models.action import load_action
 from models.training.action import Part, train_action, train_cnn, train_head
 from models.training.action_data import GRID, drift, imagined, presence, real_pictures
 from models.training.motion import LABELS

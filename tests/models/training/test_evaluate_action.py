@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.sequence import build
+from models.action import build
 from models.training.evaluate_action import majority, mark, tracked_truth, tune_spans, watch
 from models.training.motion import LABELS, UNCLEAR
 from models.training.stage import make_stage

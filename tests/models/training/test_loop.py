@@ -1,8 +1,13 @@
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from models.training.loop import TrainingLog, fit, one_cycle
+from models.training.extras import SCHEDULES, Extras, TrainingError, one_cycle
+from models.training.loop import TrainingLog, fit
+from models.training.resume import RunFile
 
 Batch = tuple[Tensor, Tensor]
 
@@ -114,3 +119,118 @@ def test_a_loss_that_is_no_number_stops_the_run() -> None:
 
     with pytest.raises(ValueError, match="loss is nan at step 0"):
         fit(nn.Linear(3, 1), line(), broken, steps=2, learning_rate=0.01, weight_decay=0.0, seed=0)
+
+
+def noisy_run(extras: Extras, stop_after: int | None = None) -> tuple[Tensor, TrainingLog]:
+    """A run whose loss draws random numbers; `stop_after` steps it is killed."""
+
+    def loss(network: nn.Module, batch: Batch) -> Tensor:
+        return squared(network, (batch[0] + 0.1 * torch.randn_like(batch[0]), batch[1]))
+
+    def killed(step: int, loss: float) -> None:
+        if step == stop_after:
+            raise KeyboardInterrupt
+
+    torch.manual_seed(0)
+    network = nn.Linear(3, 1)
+    log = fit(
+        network,
+        line(),
+        loss,
+        steps=40,
+        learning_rate=0.05,
+        weight_decay=0.01,
+        seed=5,
+        ema=0.9,
+        on_step=killed,
+        extras=extras,
+    )
+    return network.weight.detach(), log
+
+
+def by_weight(network: nn.Module) -> float:
+    assert isinstance(network, nn.Linear) and not network.training
+    return float(network.weight[0, 0].detach())
+
+
+def test_a_killed_run_goes_on_with_the_same_curve(tmp_path: Path) -> None:
+    whole, log = noisy_run(Extras(score=by_weight, every=6))
+    keep = RunFile(tmp_path / "run.safetensors", "a")
+    kept = Extras(score=by_weight, every=6, keep=keep)
+    with pytest.raises(KeyboardInterrupt):
+        noisy_run(kept, stop_after=21)
+    resumed, again = noisy_run(kept)
+    assert (again.losses, again.scores) == (log.losses, log.scores)
+    assert torch.equal(resumed, whole)
+    keep.remove()
+    assert not keep.path.exists()
+
+
+def test_extras_change_nothing_of_the_curve() -> None:
+    plain, log = noisy_run(Extras())
+    assert noisy_run(Extras(score=lambda _: 0.0, every=7))[1].losses == log.losses
+    seen: list[tuple[str, int, float]] = []
+    watched, _ = noisy_run(Extras(watch=lambda *what: seen.append(what)))
+    assert torch.equal(watched, plain)
+    losses = tuple(value for name, _, value in seen if name == "loss")
+    assert losses == log.losses
+    assert [step for name, step, _ in seen if name == "loss"] == list(range(1, 41))
+
+
+def test_batches_that_can_begin_anywhere_are_not_made_for_nothing(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    class Anywhere:
+        def from_step(self, step: int) -> Iterator[Batch]:
+            asked.append(step)
+            while True:
+                yield from line()
+
+    extras = Extras(every=4, keep=RunFile(tmp_path / "run.safetensors", "a"))
+    for steps in (8, 12):
+        fit(
+            nn.Linear(3, 1),
+            Anywhere(),
+            squared,
+            steps=steps,
+            learning_rate=0.01,
+            weight_decay=0.0,
+            seed=0,
+            extras=extras,
+        )
+    assert asked == [0, 8]
+
+
+def test_a_run_without_progress_ends_early_with_its_best_weights() -> None:
+    scores = iter([0.1, 0.5, 0.4, 0.5, 0.3, 0.9])
+    seen: list[Tensor] = []
+
+    def score(network: nn.Module) -> float:
+        seen.append(next(network.parameters()).detach().clone())
+        return next(scores)
+
+    weight, log = noisy_run(Extras(score=score, every=5, patience=3))
+    assert log.scores == ((5, 0.1), (10, 0.5), (15, 0.4), (20, 0.5), (25, 0.3))
+    assert log.steps == len(log.losses) == 25
+    assert torch.equal(weight, seen[3])  # the later of two equal ones
+
+
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+def test_every_schedule_stays_between_nothing_and_all(name: str) -> None:
+    shares = [SCHEDULES[name](step, 50) for step in range(51)]
+    assert max(shares) == pytest.approx(1.0)
+    assert all(0 <= share <= 1 for share in shares)
+    assert shares[-1] == pytest.approx(1.0 if name == "constant" else 0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"schedule": "steep"}, "no schedule is called 'steep'; there are one_cycle"),
+        ({"patience": 3}, "patience needs a score"),
+        ({"every": 0}, "at least 1 step"),
+    ],
+)
+def test_extras_that_cannot_be_are_refused(options: dict[str, object], why: str) -> None:
+    with pytest.raises(TrainingError, match=why):
+        Extras(**options)  # type: ignore[arg-type]

@@ -162,6 +162,11 @@ class Segmenter:
         self._mean = self._constant(card.preprocessing.get("mean", _IMAGENET["mean"]))
         self._std = self._constant(card.preprocessing.get("std", _IMAGENET["std"]))
 
+    @property
+    def network(self) -> MaskRCNN:
+        """The network, in eval mode, on its device."""
+        return self._network
+
     def _constant(self, values: Sequence[float]) -> Tensor:
         return torch.tensor(values, device=self._device).view(3, 1, 1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files
@@ -18,6 +18,7 @@ from pipeline.errors import ConfigError, LaneError, WitnessError
 from pipeline.metrics import Metrics, MetricsPage
 from pipeline.run.job import Job, StreamResult, build_lanes, choose_device, name_sources
 from pipeline.run.pictures import OnProgress, draw, score_truth
+from pipeline.run.runtimes import check_runtimes, settle_runtimes
 
 GOOD, USAGE, SOURCE_FAILED, INTERRUPTED = 0, 2, 3, 130
 
@@ -43,7 +44,7 @@ def run_command(request: RunRequest) -> int:
     console = Console()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: results are kept
     try:
-        job = plan(request)
+        job = plan(request, partial(console.print, soft_wrap=True, highlight=False, markup=False))
         metrics = Metrics()
         port = request.metrics_port if request.metrics_port >= 0 else None
         with MetricsPage(metrics, port) as page, ConsoleWatcher(console) as watcher:
@@ -85,10 +86,16 @@ def demo_command(out: Path, engine: str, device: str, metrics_port: int) -> int:
     )
 
 
-def plan(request: RunRequest) -> Job:
-    """The job of a request; ConfigError or LaneError when it cannot be one."""
+def plan(request: RunRequest, tell: Callable[[str], None]) -> Job:
+    """The job of a request; ConfigError or LaneError when it cannot be one.
+
+    `tell` hears which runtimes a measurement chose, where the config leaves it open.
+    """
     config = _config(request)
     device = choose_device(request.device)
+    check_runtimes(config, device)
+    if any(lane.runtime == "auto" for lane in config.lanes):
+        config = settle_runtimes(config, device, request.out, example("street.mp4"), tell)
     sources = name_sources(request.addresses, request.names)
     lanes = build_lanes(config, device, offline=request.offline)
     return Job(sources, config, request.out, device, lanes)

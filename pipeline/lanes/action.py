@@ -1,4 +1,4 @@
-"""The action lane: sampled frames -> frame CNN -> RNN or MLP with cached state -> label spans."""
+"""The action lane: sampled frames -> CNN -> RNN, MLP or vote with cached state -> label spans."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from models.card import Card, CheckpointError
 from models.checkpoint import read_card
-from pipeline.config.base import Batch, Name, StrictModel
+from models.runtime import Precision, RuntimeName
+from pipeline.config.base import Batch, Name, RuntimeChoice, StrictModel, settled
 from pipeline.lane import Lane
 from pipeline.lanes.labels import HysteresisConfig, LabelAggregator
 from pipeline.lanes.sampling import RateSampler
@@ -18,7 +19,7 @@ from pipeline.lanes.windowing import FrameWindower, fit_exactly
 from pipeline.records import Prediction, Window
 
 if TYPE_CHECKING:
-    from models.sequence import ActionNetwork
+    from models.clip import StreamLabeller
 
 
 class ActionLane(StrictModel):
@@ -28,6 +29,8 @@ class ActionLane(StrictModel):
     name: Name = "action"
     weights: str = "street-action"
     batch: Batch = 4
+    runtime: RuntimeChoice = "eager"
+    precision: Precision = "float32"
     spans: HysteresisConfig = HysteresisConfig()
 
     def build(self, device: str, *, offline: bool = True) -> Lane:
@@ -46,7 +49,14 @@ class ActionLane(StrictModel):
             make_windower=partial(
                 _windower, self.name, want["rate_hz"], want["width"], want["height"]
             ),
-            make_predictor=partial(_predictor, self.weights, device, self.batch),
+            make_predictor=partial(
+                _predictor,
+                self.weights,
+                device,
+                self.batch,
+                settled(self.runtime),
+                self.precision,
+            ),
             make_aggregator=partial(
                 LabelAggregator, lane=self.name, card=card, rule=self.spans.build(card)
             ),
@@ -58,20 +68,27 @@ def _windower(lane: str, rate_hz: float, width: int, height: int, stream: str) -
     return FrameWindower(stream, lane, RateSampler(rate_hz), fit_exactly(width, height))
 
 
-def _predictor(weights: str, device: str, batch: int) -> ActionPredictor:
-    from models.sequence import load_action
+def _predictor(
+    weights: str, device: str, batch: int, runtime: RuntimeName, precision: Precision
+) -> ActionPredictor:
+    from models.clip import load_labeller
+    from models.runtime import get_runtime
+    from models.runtime.action import run_labeller
 
-    return ActionPredictor(*load_action(weights, device), device, batch)
+    executed_by = get_runtime(runtime, precision, device)
+    card, network = load_labeller(weights, device)
+    return ActionPredictor(card, run_labeller(network, executed_by, precision), device, batch)
 
 
 class ActionPredictor:
-    """Runs the frame CNN on batches of many streams, then each stream's own sequence state.
+    """Runs the network on batches of many streams, then each stream's own sequence state.
 
-    The CNN sees a frame once, in batches padded to one fixed shape; the cheap recurrent step goes
-    frame by frame, so that what a stream gets never depends on its neighbours.
+    A frame CNN sees a frame once, in batches padded to one fixed shape; the cheap recurrent step
+    goes frame by frame, so that what a stream gets never depends on its neighbours. Any way to
+    label clips will do (see `models.clip`); a clip CNN runs in the step, stream by stream.
     """
 
-    def __init__(self, card: Card, network: ActionNetwork, device: str, batch: int) -> None:
+    def __init__(self, card: Card, network: StreamLabeller, device: str, batch: int) -> None:
         self._card = card
         self._network = network
         self._device = device

@@ -12,7 +12,8 @@ import numpy as np
 
 from models.card import Card, CheckpointError
 from models.checkpoint import read_card
-from pipeline.config.base import Batch, Name, Rate, Score, StrictModel
+from models.runtime import Precision, RuntimeName
+from pipeline.config.base import Batch, Name, Rate, RuntimeChoice, Score, StrictModel, settled
 from pipeline.lane import Lane
 from pipeline.lanes.sampling import RateSampler
 from pipeline.lanes.windowing import FrameWindower, fit_short_side
@@ -31,6 +32,8 @@ class InstancesLane(StrictModel):
     rate_hz: Rate = 5.0
     min_score: Score | None = None
     batch: Batch = 4
+    runtime: RuntimeChoice = "eager"
+    precision: Precision = "float32"
 
     def build(self, device: str, *, offline: bool = True) -> Lane:
         """The lane; CheckpointError when the weights are missing or of another network."""
@@ -43,7 +46,14 @@ class InstancesLane(StrictModel):
             batch=self.batch,
             make_windower=partial(_windower, self.name, self.rate_hz, short_px),
             make_predictor=partial(
-                _predictor, self.weights, device, self.batch, self.min_score, offline
+                _predictor,
+                self.weights,
+                device,
+                self.batch,
+                self.min_score,
+                offline,
+                settled(self.runtime),
+                self.precision,
             ),
             make_aggregator=partial(
                 InstanceAggregator, lane=self.name, card=card, rate_hz=self.rate_hz
@@ -69,14 +79,27 @@ def _windower(lane: str, rate_hz: float, short_px: int, stream: str) -> FrameWin
 
 
 def _predictor(
-    weights: str, device: str, batch: int, min_score: float | None, offline: bool
+    weights: str,
+    device: str,
+    batch: int,
+    min_score: float | None,
+    offline: bool,
+    runtime: RuntimeName,
+    precision: Precision,
 ) -> InstancePredictor:
-    from models.mask_rcnn import load_segmenter
+    from models.mask_rcnn import Segmenter, load_segmenter
+    from models.runtime import get_runtime
+    from models.runtime.instances import run_instances
 
+    executed_by = get_runtime(runtime, precision, device)
+    plain = load_segmenter(
+        weights, device=device, batch=batch, score_threshold=min_score, offline=offline
+    )
+    network = run_instances(plain.network, executed_by, precision)
+    if network is plain.network:
+        return InstancePredictor(plain)
     return InstancePredictor(
-        load_segmenter(
-            weights, device=device, batch=batch, score_threshold=min_score, offline=offline
-        )
+        Segmenter(network, plain.card, device=device, batch=batch, score_threshold=min_score)
     )
 
 

@@ -11,13 +11,15 @@ import numpy as np
 
 from models.card import Card, CheckpointError
 from models.checkpoint import read_card
-from pipeline.config.base import Name, Seconds, StrictModel
+from models.runtime import Precision, RuntimeName
+from pipeline.config.base import Name, RuntimeChoice, Seconds, StrictModel, settled
 from pipeline.lane import Lane
 from pipeline.lanes.labels import HysteresisConfig, LabelAggregator
 from pipeline.lanes.windowing import HopWindower
 from pipeline.records import Prediction, Window
 
 if TYPE_CHECKING:
+    from models.runtime.sound import RunningWaveNet
     from models.wavenet import WaveNet
 
 
@@ -28,6 +30,8 @@ class SoundLane(StrictModel):
     name: Name = "sound"
     weights: str = "sound"
     hop_s: Seconds = 0.5
+    runtime: RuntimeChoice = "eager"
+    precision: Precision = "float32"
     spans: HysteresisConfig = HysteresisConfig()
 
     def build(self, device: str, *, offline: bool = True) -> Lane:
@@ -47,7 +51,9 @@ class SoundLane(StrictModel):
             pinned=True,
             batch=4,
             make_windower=partial(_windower, self.name, rate, step * steps),
-            make_predictor=partial(_predictor, self.weights, device),
+            make_predictor=partial(
+                _predictor, self.weights, device, settled(self.runtime), self.precision
+            ),
             make_aggregator=partial(
                 LabelAggregator, lane=self.name, card=card, rule=rule, step_s=Fraction(step, rate)
             ),
@@ -61,10 +67,16 @@ def _windower(lane: str, rate: int, hop_samples: int, stream: str) -> HopWindowe
     return HopWindower(stream, lane, Resampler(rate), rate, hop_samples)
 
 
-def _predictor(weights: str, device: str) -> SoundPredictor:
+def _predictor(
+    weights: str, device: str, runtime: RuntimeName, precision: Precision
+) -> SoundPredictor:
+    from models.runtime import get_runtime
+    from models.runtime.sound import run_sound
     from models.wavenet import load_sound
 
-    return SoundPredictor(*load_sound(weights, device), device)
+    executed_by = get_runtime(runtime, precision, device)
+    card, network = load_sound(weights, device)
+    return SoundPredictor(card, run_sound(network, executed_by, precision), device)
 
 
 class SoundPredictor:
@@ -74,7 +86,7 @@ class SoundPredictor:
     which other streams are heard with it.
     """
 
-    def __init__(self, card: Card, network: WaveNet, device: str) -> None:
+    def __init__(self, card: Card, network: WaveNet | RunningWaveNet, device: str) -> None:
         self._card = card
         self._network = network
         self._device = device

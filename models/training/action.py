@@ -20,10 +20,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.action import ActionNetwork, build
 from models.card import Card
 from models.checkpoint import save
 from models.frame_cnn import FrameCNN
-from models.sequence import ActionNetwork, FeatureVote, SequenceHead, TraceGRU, build
+from models.sequence import FeatureVote, SequenceHead, TraceGRU
 from models.training.action_data import (
     CNN,
     GRID,

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.sequence import ActionNetwork, SequenceHead
+from models.action import ActionNetwork
+from models.sequence import SequenceHead
 from models.training.motion import LABELS, UNCLEAR, label_motion
 from models.training.stage import Picture, Stage
 

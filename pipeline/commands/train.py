@@ -17,6 +17,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 from rich.pretty import Pretty
 
+from pipeline.commands.own_data import OwnRequest, train_own
 from pipeline.commands.recipes import SourceFrames, finish, frames_of
 from pipeline.errors import ConfigError
 from pipeline.media.audio import read_mono
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrainRequest:
-    """What the command line asked for; `source` and `labels` are of a scene of the user's own."""
+    """What the command line asked for.
+
+    `source` and `labels` are of a scene of the user's own, `own` is for labelled files of theirs;
+    `alone` names options that were given without such files and need them.
+    """
 
     network: str
     out: Path
@@ -38,6 +43,8 @@ class TrainRequest:
     steps: int | None = None
     source: str | None = None
     labels: Path | None = None
+    own: OwnRequest | None = None
+    alone: tuple[str, ...] = ()
 
 
 def train_command(request: TrainRequest) -> int:
@@ -47,12 +54,17 @@ def train_command(request: TrainRequest) -> int:
     def work() -> None:
         _check(request)
         with _told(console):
-            card = _RECIPES[request.network](request)
+            if request.own is not None:
+                card = train_own(request.own, console)
+            else:
+                card = _RECIPES[request.network](request)
         file = request.out / f"{card.name}.safetensors"
-        console.print(f"held out, seen by neither training nor tuning, for {card.name}:")
-        console.print(Pretty(card.heldout, max_depth=3, expand_all=False))
+        if request.own is None:
+            console.print(f"held out, seen by neither training nor tuning, for {card.name}:")
+            console.print(Pretty(card.heldout, max_depth=3, expand_all=False))
+        use = "" if card.network == "frames" else f"; use it with `weights: {file}`"
         console.print(
-            f"{escape(str(file))} and its card are written; use it with `weights: {file}`",
+            f"{escape(str(file))} and its card are written{use}",
             soft_wrap=True,
             highlight=False,
         )
@@ -62,6 +74,13 @@ def train_command(request: TrainRequest) -> int:
 
 def _check(request: TrainRequest) -> None:
     """ConfigError for options that do not go together or cannot be."""
+    if request.alone:
+        name = request.alone[0].replace("_", "-")
+        message = f"--{name} is for data of your own: witness train {request.network} DATA --{name}"
+        raise ConfigError(message)
+    if request.own is not None and (request.given or request.source or request.labels):
+        message = "DATA: --from, --source and --labels are for the recipes without DATA"
+        raise ConfigError(message)
     if request.source and request.network != "instances":
         message = (
             f"--source: only `instances` learns from a scene of your own, not `{request.network}`"
@@ -117,6 +136,17 @@ def _action(request: TrainRequest) -> Card:
         seed=request.seed,
         data=[STREET.for_card()],
         split=SPLIT,
+        **_steps(request),
+    )
+
+
+def _frames(request: TrainRequest) -> Card:
+    from models.training.frames import train_frames
+
+    return train_frames(
+        request.out / "digits-lenet5.safetensors",
+        given=request.given,
+        seed=request.seed,
         **_steps(request),
     )
 
@@ -186,4 +216,9 @@ def _decode(path: Path, sample_rate: int) -> NDArray[np.float32]:
     return read_mono(str(path), sample_rate)
 
 
-_RECIPES = {"sound": _sound, "action": _action, "instances": _instances}
+_RECIPES = {
+    "sound": _sound,
+    "action": _action,
+    "instances": _instances,
+    "frames": _frames,
+}

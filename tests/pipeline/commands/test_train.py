@@ -29,7 +29,7 @@ def test_options_that_cannot_be_give_2(
     assert why in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("network", ["sound", "action", "instances"])
+@pytest.mark.parametrize("network", ["sound", "action", "instances", "frames"])
 def test_missing_data_gives_3_and_names_the_package(
     network: str,
     tmp_path: Path,

@@ -58,7 +58,7 @@ HEADS: dict[str, dict[str, Any]] = {
     "conv3d_features_rnn": {"name": "gru"},
     "conv3d_features_mlp": {"name": "mlp", "window": FRAMES // SNIPPET},
 }
-STEPS, BATCH = {False: 150, True: 250}, {False: 16, True: 32}  # by whether what sees is frozen
+STEPS, BATCH = {False: 400, True: 250}, {False: 16, True: 32}  # by whether what sees is frozen
 VOTE_FRAMES = 4  # of each clip, as a vote learns from frames alone
 DIRECTIONS = 8
 
@@ -126,7 +126,7 @@ def learn(network: ClipNetwork, inputs: NDArray[Any], labels: NDArray[np.int64],
         batches(inputs, labels, BATCH[frozen], seed),
         loss,
         steps=STEPS[frozen],
-        learning_rate=3e-3,
+        learning_rate=2e-3,
         weight_decay=1e-2,
         seed=seed,
         title=f"seed {seed}",
@@ -134,7 +134,7 @@ def learn(network: ClipNetwork, inputs: NDArray[Any], labels: NDArray[np.int64],
     network.eval()
 
 
-def teach_frames(network: ClipNetwork, digits: Digits, seed: int, steps: int = 400) -> None:
+def teach_frames(network: ClipNetwork, digits: Digits, seed: int, steps: int = 800) -> None:
     """The frame CNN learns to name digits in still pictures."""
     rng = np.random.default_rng(1000 + seed)
     shown = np.stack(
@@ -150,7 +150,7 @@ def teach_frames(network: ClipNetwork, digits: Digits, seed: int, steps: int = 4
 
     student = nn.ModuleList([network.body, decide])
     fit(student, batches(shown, digits.labels, 64, seed), loss, steps=steps,
-        learning_rate=3e-3, weight_decay=1e-2, seed=seed, title="frame CNN")  # fmt: skip
+        learning_rate=2e-3, weight_decay=1e-2, seed=seed, title="frame CNN")  # fmt: skip
 
 
 def teach_snippets(network: ClipNetwork, digits: Digits, seed: int, steps: int = 250) -> None:
@@ -176,7 +176,7 @@ def teach_snippets(network: ClipNetwork, digits: Digits, seed: int, steps: int =
 
     student = nn.ModuleList([network.body, decide])
     fit(student, batches(clips, digits.labels + 10 * ways, 64, seed), loss, steps=steps,
-        learning_rate=3e-3, weight_decay=1e-2, seed=seed, title="clip CNN")  # fmt: skip
+        learning_rate=2e-3, weight_decay=1e-2, seed=seed, title="clip CNN")  # fmt: skip
 
 
 @torch.inference_mode()

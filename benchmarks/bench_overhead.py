@@ -75,7 +75,8 @@ def main() -> None:
                 by_hand = bare.run(CLIP, Path(folder) / "bare.jsonl")
                 witness = second_pass(run, Path(folder))
             ratios.append(by_hand / witness)
-            print(f"{name}: bare {by_hand:.2f} s, witness {witness:.2f} s, {ratios[-1]:.3f}x")
+            told = f"{name}: bare {by_hand:.2f} s, witness {witness:.2f} s, {ratios[-1]:.3f}x"
+            print(told, flush=True)
         print(
             f"{name}: median {statistics.median(ratios):.3f}x the bare loop's throughput "
             f"(min {min(ratios):.3f}, max {max(ratios):.3f}, {pairs} pairs)"

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from torch import nn
 
+from models.training.errors import TrainingError
+
 if TYPE_CHECKING:
     from models.training.resume import RunFile
 
 Given = TypeVar("Given", covariant=True)
 
 WARM_UP = 0.1
-
-
-class TrainingError(ValueError):
-    """A training cannot go on, or cannot be as it was asked for."""
 
 
 def one_cycle(step: int, steps: int) -> float:

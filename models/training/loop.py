@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from models.training.extras import PLAIN, SCHEDULES, Extras, Seekable, TrainingError
+from models.training.errors import TrainingError
+from models.training.extras import PLAIN, SCHEDULES, Extras, Seekable
 from models.training.resume import (
     RunFile,
     load_optimizer,

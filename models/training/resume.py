@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.training.extras import TrainingError
+from models.training.errors import TrainingError
 
 Tensors = dict[str, Tensor]
 

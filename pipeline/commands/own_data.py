@@ -57,7 +57,7 @@ class Checked:
 def train_own(request: OwnRequest, console: Console) -> Card:
     """The card of the checkpoint as written; DataError or ConfigError says what will not do."""
     from models.training.dataset import DatasetError
-    from models.training.extras import TrainingError
+    from models.training.errors import TrainingError
     from models.training.settings import Workplace
 
     if request.network == "instances":

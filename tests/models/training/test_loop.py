@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.training.extras import SCHEDULES, Extras, TrainingError, one_cycle
+from models.training.errors import TrainingError
+from models.training.extras import SCHEDULES, Extras, one_cycle
 from models.training.loop import TrainingLog, fit
 from models.training.resume import RunFile
 

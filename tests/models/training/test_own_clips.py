@@ -11,7 +11,7 @@ from models.training.clip_recipes import ACTION, ClipRecipe
 from models.training.clip_sequences import IGNORED, Clips, joined, load_clips, varied
 from models.training.dataset import SPLITS, Example
 from models.training.dataset_split import Parts
-from models.training.extras import TrainingError
+from models.training.errors import TrainingError
 from models.training.own_clips import train_own_clips
 from models.training.settings import Trained, Workplace, labels_of
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.training.extras import TrainingError
+from models.training.errors import TrainingError
 from models.training.resume import RunFile, packed, unpacked
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
+from rich.markup import escape
 
 from pipeline.commands.own_media import listen, watch
 from pipeline.commands.own_report import (
@@ -65,6 +66,10 @@ def train_own(request: OwnRequest, console: Console) -> Card:
     make_folder(request.out)
     board = BoardWriter(request.out / "tensorboard") if request.tensorboard else None
     place = Workplace(request.out, request.resume, board)
+    if request.resume and not place.state_path.is_file():
+        console.print(
+            f"{escape(str(request.out))} keeps no run to resume: begins anew"
+        )
     try:
         trained = _NETWORKS[request.network](request, console, place)
     except (DatasetError, TrainingError) as error:

@@ -59,7 +59,7 @@ def finish(console: Console, work: Callable[[], None]) -> int:
     try:
         work()
     except KeyboardInterrupt:
-        console.print("[yellow]interrupted[/]: nothing was written")
+        console.print("[yellow]interrupted[/]: no result was written")
         return INTERRUPTED
     except ModuleNotFoundError as error:
         missing = (error.name or "").split(".")[0]

@@ -96,12 +96,14 @@ def test_a_killed_run_goes_on_where_it_was(
 
     with monkeypatch.context() as patch:
         patch.setattr(BoardWriter, "__call__", killed)
-        result = call(*command, "--tensorboard")
+        result = call(*command, "--tensorboard", "--resume")
     assert result.exit_code == 130
+    assert "begins anew" in flat(result.output)
     assert "with --resume to go on" in flat(result.output)
     other = call(*command, "--resume", "--dropout", "0.5")
     assert other.exit_code == 3 and "other data or settings" in flat(other.output)
-    assert call(*command, "--resume").exit_code == 0
+    resumed = call(*command, "--resume")
+    assert resumed.exit_code == 0 and "begins anew" not in flat(resumed.output)
     whole = Card.read(frames.with_suffix(".json"))
     assert Card.read(tmp_path / "stills.json").training == whole.training
     assert sorted(path.name for path in frames.parent.iterdir()) == [

@@ -67,9 +67,7 @@ def train_own(request: OwnRequest, console: Console) -> Card:
     board = BoardWriter(request.out / "tensorboard") if request.tensorboard else None
     place = Workplace(request.out, request.resume, board)
     if request.resume and not place.state_path.is_file():
-        console.print(
-            f"{escape(str(request.out))} keeps no run to resume: begins anew"
-        )
+        console.print(f"{escape(str(request.out))} keeps no run to resume: begins anew")
     try:
         trained = _NETWORKS[request.network](request, console, place)
     except (DatasetError, TrainingError) as error:

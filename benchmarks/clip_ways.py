@@ -31,7 +31,7 @@ from torch.nn import functional as F
 from models.clip import WAYS, ClipNetwork, build_clip, stored_features
 from models.features import FeatureStore
 from models.sequence import FeatureVote
-from models.training.frames import MNIST, Digits, read_digits, split_digits
+from models.training.digits import MNIST, Digits, read_digits, split_digits
 from models.training.loop import fit, seed_everything
 from models.training.moving_digits import (
     DIGIT,

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.frames import Digits
+from models.training.digits import Digits
 
 SIDE, DIGIT, FRAMES = 32, 16, 12
 NOISE = 16.0

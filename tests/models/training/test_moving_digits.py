@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.training.frames import Digits
+from models.training.digits import Digits
 from models.training.moving_digits import FRAMES, QUESTIONS, MovingDigits, moving_digits
 
 

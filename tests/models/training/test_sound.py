@@ -6,10 +6,12 @@ import torch
 from numpy.typing import NDArray
 
 from models.training import sound as recipe
-from models.training.sound import TASKS, hop_weights, train_sound
+from models.training import sound_tune
+from models.training.sound import hop_weights, train_sound
 from models.training.sound_data import Sound
 from models.training.sound_mix import Mixer
 from models.training.sound_sources import PACKAGES, SIX
+from models.training.sound_task import TASKS
 from models.wavenet import load_sound
 
 FILES = {
@@ -47,10 +49,10 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_recipe_writes_a_checkpoint_that_its_card_describes(
     given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recipe, "STREAMS", 1)
-    monkeypatch.setattr(recipe, "GRID", recipe.GRID[:2])
     monkeypatch.setattr(recipe, "BATCH", 2)
-    monkeypatch.setattr(recipe, "STREAM_S", 10.0)
+    monkeypatch.setattr(sound_tune, "STREAMS", 1)
+    monkeypatch.setattr(sound_tune, "STREAM_S", 10.0)
+    monkeypatch.setattr(sound_tune, "GRID", sound_tune.GRID[:2])
     out = tmp_path / "six.safetensors"
     written = train_sound(out, decode=decode, given=given, task="six", seeds=(0, 1), steps=1)
     card, network = load_sound(out)

@@ -20,7 +20,7 @@ from pipeline.lane import Lane, Predictor
 from pipeline.lanes.instances import InstanceAggregator
 from pipeline.lanes.labels import LabelAggregator
 from pipeline.lanes.sampling import RateSampler
-from pipeline.lanes.windowing import FrameWindower, HopWindower, fit_exactly, fit_short_side
+from pipeline.lanes.windowing import Fit, FrameWindower, HopWindower, fit_exactly, fit_short_side
 from pipeline.masks import encode
 from pipeline.records import (
     AudioChunk,
@@ -101,7 +101,7 @@ def brightness_lane(name: str = "brightness", *, rate_hz: float = 10.0, batch: i
         medium="video",
         pinned=False,
         batch=batch,
-        make_windower=partial(_picture_windower, name, rate_hz),
+        make_windower=partial(_windower, name, rate_hz, fit_exactly(16, 12)),
         make_predictor=BrightnessPredictor,
         make_aggregator=partial(LabelAggregator, lane=name, card=card, rule=PLAIN),
         card=card,
@@ -116,7 +116,7 @@ def blob_lane(name: str = "blobs", *, rate_hz: float = 10.0, batch: int = 2) -> 
         medium="video",
         pinned=False,
         batch=batch,
-        make_windower=partial(_blob_windower, name, rate_hz),
+        make_windower=partial(_windower, name, rate_hz, fit_short_side(48)),
         make_predictor=BlobPredictor,
         make_aggregator=partial(InstanceAggregator, lane=name, card=card, rate_hz=rate_hz),
         card=card,
@@ -143,12 +143,8 @@ def failing_lane(lane: Lane, every: int) -> Lane:
     return replace(lane, make_predictor=partial(FailingPredictor, lane.make_predictor, every))
 
 
-def _picture_windower(lane: str, rate_hz: float, stream: str) -> FrameWindower:
-    return FrameWindower(stream, lane, RateSampler(rate_hz), fit_exactly(16, 12))
-
-
-def _blob_windower(lane: str, rate_hz: float, stream: str) -> FrameWindower:
-    return FrameWindower(stream, lane, RateSampler(rate_hz), fit_short_side(48))
+def _windower(lane: str, rate_hz: float, fit: Fit, stream: str) -> FrameWindower:
+    return FrameWindower(stream, lane, RateSampler(rate_hz), fit)
 
 
 def _sound_windower(lane: str, hop_samples: int, stream: str) -> HopWindower:

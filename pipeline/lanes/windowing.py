@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -18,17 +19,21 @@ Fit = Callable[[int, int], tuple[int, int]]
 
 def fit_exactly(width: int, height: int) -> Fit:
     """A size rule: always `width` x `height`, whatever the source's shape."""
-    return lambda _width, _height: (width, height)
+    return partial(_exactly, (width, height))
 
 
 def fit_short_side(short_px: int) -> Fit:
     """A size rule: the short side at most `short_px`, the shape kept, never enlarged."""
+    return partial(_short_side, short_px)
 
-    def fit(width: int, height: int) -> tuple[int, int]:
-        scale = min(1.0, short_px / min(width, height))
-        return max(1, round(width * scale)), max(1, round(height * scale))
 
-    return fit
+def _exactly(size: tuple[int, int], _width: int, _height: int) -> tuple[int, int]:
+    return size
+
+
+def _short_side(short_px: int, width: int, height: int) -> tuple[int, int]:
+    scale = min(1.0, short_px / min(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 class FrameWindower:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import threading
 
 import ray
@@ -12,37 +14,52 @@ from pipeline.errors import LaneError
 from pipeline.run.job import Job
 
 OBJECT_STORE_BYTES = 512 * 2**20
+ANSWER_S = 5.0
+"""How long a cluster may take to take a call; Ray itself would go on ringing for minutes."""
 
 
 def start_ray(job: Job) -> None:
-    """Joins the cluster at RAY_ADDRESS, or starts an embedded one for this job.
+    """Joins the cluster at RAY_ADDRESS, or starts an embedded one for this job."""
+    start_ray_for(job.config.pool.members + job.config.pool.readers + 1, "--engine local")
 
-    Embedded: no dashboard, no usage reports, and token authentication, which Ray switches on by
-    itself. Its sockets listen on every interface whatever it is told; see docs/architecture.md.
+
+def start_ray_for(processes: int, otherwise: str) -> None:
+    """Joins the cluster at RAY_ADDRESS, or starts an embedded one for so many processes.
+
+    LaneError when neither can be; it names the option that does without, `otherwise`. Embedded: no
+    dashboard, no usage reports, and token authentication, which Ray switches on by itself. Its
+    sockets listen on every interface whatever it is told; see docs/architecture.md.
     """
     address = os.environ.get("RAY_ADDRESS")
     try:
         if address:
+            _call(address)
             ray.init(log_to_driver=False, configure_logging=False)
         else:
-            _embed(job)
+            _embed(processes)
     except Exception as error:  # a plain one, when its processes are not up within 30 s
         how = f"joined at RAY_ADDRESS={address}" if address else "started here"
-        message = f"Ray cannot be {how} ({brief(error)}); --engine local needs none"
+        message = f"Ray cannot be {how} ({brief(error)}); {otherwise} needs none"
         raise LaneError(message) from error
     if threading.current_thread() is threading.main_thread():
         # Ray takes SIGTERM for itself and dumps stacks; it shall mean what Ctrl-C means.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def _embed(job: Job) -> None:
+def _call(address: str) -> None:
+    """OSError when nobody takes a call at `host:port`; other forms of address are left to Ray."""
+    told = re.fullmatch(r"(?:ray://)?\[?([^\]/]+?)\]?:(\d+)", address)
+    if told is not None:
+        socket.create_connection((told[1], int(told[2])), ANSWER_S).close()
+
+
+def _embed(processes: int) -> None:
     # Ray is nice to everybody else by default: on a busy machine its workers would starve.
     os.environ.setdefault("RAY_worker_niceness", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    wanted = job.config.pool.members + job.config.pool.readers + 1
     ray.init(
         include_dashboard=False,
-        num_cpus=max(os.cpu_count() or 1, wanted),
+        num_cpus=max(os.cpu_count() or 1, processes),
         object_store_memory=OBJECT_STORE_BYTES,
         log_to_driver=False,
         logging_level="ERROR",

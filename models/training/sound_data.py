@@ -119,16 +119,36 @@ def load(
     """The samples of every sound (int16, mono, silence at both ends cut), decoded once.
 
     Files that decode to silence, or not at all, are left out. The cache holds one array and one
-    index per set of sounds, so a second run of a recipe reads one file.
+    index per package and what is taken of it, so a second run reads a few large files, and what
+    changes in one package leaves the others as they are.
     """
-    wanted = json.dumps([[asdict(sound) for sound in sounds], sample_rate, longest_s])
-    stem = cache / f"sounds-{_digest(wanted)[:16]}"
-    array, index = stem.with_suffix(".npy"), stem.with_suffix(".json")
+    by_package: dict[str, list[Sound]] = {}
+    for sound in sounds:
+        by_package.setdefault(sound.package, []).append(sound)
+    longest = round(longest_s * sample_rate)
+    found: dict[Sound, NDArray[np.int16]] = {}
+    for package, some in by_package.items():
+        wanted = json.dumps([[asdict(sound) for sound in some], sample_rate, longest_s])
+        stem = cache / f"sounds-{package}-{_digest(wanted)[:16]}"
+        found |= _kept(some, folders[package], decode, sample_rate, stem, longest)
+    return {sound: found[sound] for sound in sounds if sound in found}
+
+
+def _kept(
+    sounds: Sequence[Sound],
+    folder: Path,
+    decode: Decode,
+    sample_rate: int,
+    stem: Path,
+    longest: int,
+) -> dict[Sound, NDArray[np.int16]]:
+    """The samples of a package's sounds, from the cache files at `stem`, or decoded into them."""
+    array, index = Path(f"{stem}.npy"), Path(f"{stem}.json")
     if not index.is_file():
-        longest = round(longest_s * sample_rate)
+        title, console = f"decoding {sounds[0].package}", Console(stderr=True)
         ints = [
-            _decoded(folders[s.package] / s.path, decode, sample_rate)[:longest]
-            for s in track(sounds, "decoding sounds", console=Console(stderr=True))
+            _decoded(folder / sound.path, decode, sample_rate)[:longest]
+            for sound in track(sounds, title, console=console)
         ]
         np.save(array, np.concatenate(ints))
         index.write_text(json.dumps([len(part) for part in ints]), encoding="utf-8")

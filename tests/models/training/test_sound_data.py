@@ -152,3 +152,25 @@ def test_a_long_file_is_cut(tmp_path: Path) -> None:
     sounds = [Sound("p", "tone.wav", "alarm", "p", "tone")]
     loaded = load(sounds, {"p": tmp_path}, decode, RATE, tmp_path, longest_s=0.25)
     assert len(loaded[sounds[0]]) == RATE // 4
+
+
+def test_only_the_package_that_changed_is_decoded_again(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def told(path: Path, rate: int) -> NDArray[np.float32]:
+        seen.append(f"{path.parent.name}/{path.stem}")
+        return decode(path, rate)
+
+    one, other = (Sound(name, "tone.wav", "alarm", name, "tone") for name in ("p", "q"))
+    new = Sound("q", "second.wav", "alarm", "q", "second")
+    folders = {name: tmp_path / name for name in ("p", "q")}
+    load([one, other], folders, told, RATE, tmp_path)
+    loaded = load([other, new, one], folders, told, RATE, tmp_path)
+    assert seen == ["p/tone", "q/tone", "q/tone", "q/second"]
+    assert list(loaded) == [other, new, one]
+
+
+def test_a_package_of_which_nothing_can_be_used_is_left_out(tmp_path: Path) -> None:
+    sounds = [Sound("p", "broken.wav", "alarm", "p", "broken")]
+    for _ in range(2):
+        assert load(sounds, {"p": tmp_path}, decode, RATE, tmp_path) == {}

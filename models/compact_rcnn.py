@@ -101,12 +101,14 @@ def build_compact(
     hidden: int,
     anchor_sizes: Sequence[Sequence[float]],
     anchor_ratios: Sequence[float],
+    mask_samples: int = 2,
 ) -> MaskRCNN:
     """A compact Mask R-CNN with fresh weights.
 
     `classes` counts without the background; `channels` are those of the stem and of the four
     stages; `hidden` is the width of the box head. `anchor_sizes` are square roots of areas in px
-    for strides 8, 16 and 32, `anchor_ratios` are heights over widths.
+    for strides 8, 16 and 32, `anchor_ratios` are heights over widths. `mask_samples` by as
+    many points make a cell of the 14 x 14 that a mask is told from; one is the cheapest to learn.
     """
     anchors = AnchorGenerator(
         tuple(tuple(sizes) for sizes in anchor_sizes), (tuple(anchor_ratios),) * len(anchor_sizes)
@@ -115,18 +117,18 @@ def build_compact(
         CompactBody(channels, out_channels),
         rpn_anchor_generator=anchors,
         rpn_head=RPNHead(out_channels, anchors.num_anchors_per_location()[0]),
-        rpn_pre_nms_top_n_train=600,
+        rpn_pre_nms_top_n_train=300,
         rpn_pre_nms_top_n_test=200,
-        rpn_post_nms_top_n_train=300,
+        rpn_post_nms_top_n_train=150,
         rpn_post_nms_top_n_test=60,
-        rpn_batch_size_per_image=128,
+        rpn_batch_size_per_image=96,
         box_roi_pool=MultiScaleRoIAlign(["0", "1", "2"], output_size=7, sampling_ratio=2),
         box_head=TwoMLPHead(out_channels * 7 * 7, hidden),
         box_predictor=FastRCNNPredictor(hidden, classes + 1),
-        box_batch_size_per_image=64,
+        box_batch_size_per_image=32,
         box_positive_fraction=0.35,
         box_detections_per_img=50,
-        mask_roi_pool=MultiScaleRoIAlign(["0", "1", "2"], output_size=14, sampling_ratio=2),
+        mask_roi_pool=MultiScaleRoIAlign(["0", "1", "2"], 14, mask_samples),
         mask_head=MaskRCNNHeads(out_channels, (out_channels,) * 3, 1),
         mask_predictor=MaskRCNNPredictor(out_channels, out_channels, classes + 1),
     )

@@ -1,12 +1,13 @@
 """Labels without a human: a static stream labels the people in it, as COCO JSON.
 
-What moves is cut out (scene.py), split into people (people.py) and followed from frame to frame;
-what is seen only for an instant is dropped. The labels are good enough to train a network for this
-scene, and are to be checked by eye on the contact sheet.
+What moves is cut out (scene.py), split into people (people.py) and followed from frame to frame.
+What is seen only for an instant is dropped, and what never goes anywhere is doubted. The labels are
+good enough to train a network for this scene, and are to be checked by eye on the contact sheet.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,9 +19,12 @@ from pycocotools import mask as coco_mask
 from models.training.people import Person, learn, people_in
 from models.training.scene import Background, ReadFrames, SceneError, foreground, median_background
 
+_LOGGER = logging.getLogger(__name__)
+
 SAME_TRACK_IOU = 0.25
 LONGEST_GAP = 5
 SHORTEST_TRACK = 5
+LEAST_TRAVEL = 0.5  # body heights; a door left open and a thing put down differ, and go nowhere
 PEOPLE_FRAMES = 300
 
 
@@ -32,12 +36,14 @@ def label_scene(
 ) -> dict[str, Any]:
     """COCO JSON with one category, `person`: boxes, RLE masks, scores, `track_id`.
 
-    The image id is the frame's index. Frames are read three times. SceneError says why when the
-    scene does not stand still or nobody walks through it.
+    The image id is the frame's index. What may be a person or not, because it never goes as far as
+    half its own height, is `iscrowd`: neither learnt from nor counted. Frames are read three times.
+    SceneError says why when the scene does not stand still or nobody walks through it.
     """
     background = background or median_background(read)
     packed: dict[int, NDArray[np.uint8]] = {}
     shape = background.rgb.shape[:2]
+    _LOGGER.info("the scene labels itself: what moves, and who in it is a person")
     for index, frame in read():
         packed[index] = np.packbits(foreground(frame, background))
         _tell(on_frame, index)
@@ -55,7 +61,9 @@ def label_scene(
         people += [(index, _annotation(p)) for p in people_in(mask_of(index), priors)]
         _tell(on_frame, index)
     kept = _followed(people)
-    if not kept:
+    walkers = _walkers(kept)
+    _LOGGER.info("%d outlines of %d people on %d frames", len(kept), len(walkers), len(packed))
+    if not walkers:
         message = "nobody walks through this scene for longer than a moment: nothing to label"
         raise SceneError(message)
     return {
@@ -66,16 +74,30 @@ def label_scene(
             for index in sorted(packed)
         ],
         "annotations": [
-            {"id": number, "image_id": index, "category_id": 1, "iscrowd": 0, **annotation}
+            {
+                "id": number,
+                "image_id": index,
+                "category_id": 1,
+                "iscrowd": int(annotation["track_id"] not in walkers),
+                **annotation,
+            }
             for number, (index, annotation) in enumerate(kept, start=1)
         ],
     }
 
 
+def sure(coco: dict[str, Any]) -> dict[str, Any]:
+    """The same labels without those that are doubted."""
+    return {**coco, "annotations": [one for one in coco["annotations"] if not one["iscrowd"]]}
+
+
 def contact_sheet(
     frames: Iterable[tuple[int, NDArray[np.uint8]]], coco: dict[str, Any], columns: int = 3
 ) -> NDArray[np.uint8]:
-    """One RGB picture with the given frames side by side, their labels drawn in."""
+    """One RGB picture with the given frames side by side, their labels drawn in.
+
+    Each track has a colour; what is doubted is white, with a question mark.
+    """
     tiles = []
     by_image: dict[int, list[dict[str, Any]]] = {}
     for annotation in coco["annotations"]:
@@ -83,14 +105,15 @@ def contact_sheet(
     for index, frame in frames:
         tile = frame.copy()
         for annotation in by_image.get(index, []):
-            hue = np.array([[[(annotation["track_id"] * 47) % 180, 220, 255]]], np.uint8)
-            colour = cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0].astype(int)
+            doubted = bool(annotation["iscrowd"])
+            hue = [annotation["track_id"] * 47 % 180, 0 if doubted else 220, 255]
+            colour = cv2.cvtColor(np.array([[hue]], np.uint8), cv2.COLOR_HSV2RGB)[0, 0].astype(int)
             mask = coco_mask.decode(annotation["segmentation"]).astype(bool)
             tile[mask] = (0.6 * tile[mask] + 0.4 * colour).astype(np.uint8)
             x, y, width, height = (int(v) for v in annotation["bbox"])
             ink = tuple(int(v) for v in colour)
             cv2.rectangle(tile, (x, y), (x + width, y + height), ink, 1)
-            told = f"{annotation['track_id']}: {annotation['score']:.2f}"
+            told = "?" if doubted else f"{annotation['track_id']}: {annotation['score']:.2f}"
             cv2.putText(tile, told, (x, max(10, y - 3)), cv2.FONT_HERSHEY_SIMPLEX, 0.4, ink, 1)
         cv2.putText(tile, f"{index}", (6, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (255, 255, 255), 2)
         tiles.append(tile)
@@ -140,6 +163,22 @@ def _followed(people: list[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[
             ends[track] = (index, annotation["bbox"])
             followed.append((index, {**annotation, "track_id": track}))
     return [(at, one) for at, one in followed if lengths[one["track_id"]] >= SHORTEST_TRACK]
+
+
+def _walkers(followed: list[tuple[int, dict[str, Any]]]) -> set[int]:
+    """The tracks that get about: their feet are not all within half a body height of each other."""
+    boxes: dict[int, list[list[float]]] = {}
+    for _, annotation in followed:
+        boxes.setdefault(annotation["track_id"], []).append(annotation["bbox"])
+    walkers = set()
+    for track, ones in boxes.items():
+        x, y, width, height = np.array(ones).T
+        feet = np.stack([x + width / 2, y + height])
+        # The ends without the outermost twentieths: a box that is wrong for a moment is no walk.
+        first, last = np.quantile(feet, (0.05, 0.95), axis=1)
+        if np.hypot(*(last - first)) >= LEAST_TRAVEL * np.median(height):
+            walkers.add(track)
+    return walkers
 
 
 def _iou(one: list[float], other: list[float]) -> float:

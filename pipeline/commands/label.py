@@ -57,7 +57,7 @@ class Stages:
 
 
 def _label(console: Console, source: str, out: Path, until_s: float | None) -> None:
-    from models.training.label import contact_sheet, label_scene
+    from models.training.label import contact_sheet, label_scene, sure
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console) as progress:
@@ -69,13 +69,22 @@ def _label(console: Console, source: str, out: Path, until_s: float | None) -> N
         part.write_text(json.dumps(coco) + "\n", encoding="utf-8")
     with whole_file(out / "contact_sheet.jpg") as part:
         part.write_bytes(_jpeg(sheet))
-    tracks = {annotation["track_id"] for annotation in coco["annotations"]}
+    people = sure(coco)["annotations"]
+    tracks = {annotation["track_id"] for annotation in people}
+    doubted = len(coco["annotations"]) - len(people)
     console.print(
-        f"{len(coco['annotations'])} outlines of people on {len(coco['images'])} frames, "
+        f"{len(people)} outlines of people on {len(coco['images'])} frames, "
         f"in {len(tracks)} tracks: {escape(str(out / 'labels.json'))}",
         soft_wrap=True,
         highlight=False,
     )
+    if doubted:
+        console.print(
+            f"{doubted} more go nowhere and may be things that were moved: marked `iscrowd`, so "
+            "they are neither learnt from nor counted",
+            soft_wrap=True,
+            highlight=False,
+        )
     console.print(
         f"look at {escape(str(out / 'contact_sheet.jpg'))} before you train on them",
         soft_wrap=True,

@@ -64,7 +64,7 @@ def test_regions_are_proposed_without_the_finest_map() -> None:
 
 @pytest.mark.parametrize(
     "architecture",
-    [{**SHIPPED, "colour": "red"}, {"body": "compact"}, {"body": "resnet50_fpn", "classes": 3}],
+    [{**SHIPPED, "colour": "red"}, {"body": "compact"}, {"body": "resnet50_fpn", "hidden": 3}],
     ids=["unknown", "missing", "fixed"],
 )
 def test_arguments_that_do_not_fit_are_told(architecture: dict[str, Any]) -> None:
@@ -76,5 +76,5 @@ def test_arguments_that_do_not_fit_are_told(architecture: dict[str, Any]) -> Non
 def test_a_body_that_does_not_exist_is_told_with_those_that_do(
     architecture: dict[str, Any],
 ) -> None:
-    with pytest.raises(CheckpointError, match="compact, resnet50_fpn, resnet50_fpn_v2"):
+    with pytest.raises(CheckpointError, match="compact, fpn, resnet50_fpn, resnet50_fpn_v2"):
         build(architecture)

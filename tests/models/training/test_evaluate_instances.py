@@ -17,6 +17,7 @@ from models.training.evaluate_instances import (
     best_threshold,
     detect,
     matches,
+    per_class,
 )
 from tests.models.training import toy_street
 from tests.networks import INSTANCES
@@ -83,6 +84,43 @@ def test_a_box_that_fits_loosely_counts_at_half_and_not_at_every_overlap() -> No
     assert 0.3 < figures["box_AP"] < 0.6
 
 
+def test_every_class_has_its_own_precision() -> None:
+    labels = truth(ONE, OTHER, crowds=(FAR,))
+    labels["categories"].append({"id": 3, "name": "tree"})
+    box = (70, 5, 20, 50)
+    labels["annotations"].append({**labels["annotations"][0], "id": 9, "category_id": 2})
+    labels["annotations"][-1] |= {"bbox": list(box), "area": 1000, "segmentation": outline(box)}
+    found = [
+        seen((5, 70, 20, 20), 0.95),  # no person is there
+        seen(ONE, 0.9),
+        seen((70, 5, 20, 36), 0.8, category=2),  # 36 rows of 50: an IoU of .72
+    ]
+    rows = per_class(labels, found)
+    # Of two people one is found, behind a false one: half right up to a recall of a half, which
+    # are 51 of COCO's 101 points.
+    person = round(0.5 * 51 / 101, 4)
+    assert rows["person"] == {
+        "labels": 2,
+        "box_AP": person,
+        "box_AP50": person,
+        "mask_AP": person,
+        "mask_AP50": person,
+    }
+    # .72 is enough for .50, .55, .60, .65 and .70 of ten overlaps.
+    assert rows["car"] == {
+        "labels": 1,
+        "box_AP": 0.5,
+        "box_AP50": 1.0,
+        "mask_AP": 0.5,
+        "mask_AP50": 1.0,
+    }
+    assert rows["tree"]["labels"] == 0
+    assert rows["tree"]["box_AP"] is None
+    whole = average_precision(labels, found)
+    assert whole["box_AP50"] == pytest.approx((person + 1) / 2, abs=1e-4)
+    assert whole["mask_AP"] == pytest.approx((person + 0.5) / 2, abs=1e-4)
+
+
 def test_matches_are_counted() -> None:
     told = matches(truth(ONE, OTHER), [seen(ONE), seen(FAR, 0.6)], 0.5)
     assert told == Matches(labelled=2, found=1, false=1, mask_iou=1.0)
@@ -135,6 +173,11 @@ def test_the_best_threshold_parts_right_from_wrong(right: float, wrong: float) -
     assert wrong < best <= right
 
 
+def test_of_thresholds_that_are_as_good_the_middle_one_is_taken() -> None:
+    found = [seen(ONE, 0.83), seen(OTHER, 0.83), seen(FAR, 0.42)]
+    assert best_threshold(truth(ONE, OTHER), found) == 0.6  # of 0.45, 0.5 ... 0.8
+
+
 def test_detections_are_in_pixels_of_the_frame_and_named_as_the_labels_name_them() -> None:
     torch.manual_seed(0)
     network = build(INSTANCES)
@@ -154,3 +197,10 @@ def test_detections_are_in_pixels_of_the_frame_and_named_as_the_labels_name_them
     assert max(one["bbox"][0] + one["bbox"][2] for one in found) > 86  # scaled back up
     alone = detect(segmenter, frames[2:3], [{"id": 9, "name": "thing"}])
     assert alone == [one for one in found if one["image_id"] == 2]
+    assert detect(segmenter, frames, [{"id": 9, "name": "something else"}]) == []
+    cut = [frames[0], (7, np.ascontiguousarray(frames[2][1][:96])), *frames[2:3]]
+    mixed = detect(segmenter, cut, [{"id": 9, "name": "thing"}])
+    assert [one for one in mixed if one["image_id"] == 2] == alone
+    assert {tuple(one["segmentation"]["size"]) for one in mixed if one["image_id"] == 7} == {
+        (96, toy_street.WIDTH)
+    }

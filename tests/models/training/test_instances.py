@@ -15,7 +15,9 @@ from models.checkpoint import load, read_card
 from models.mask_rcnn import load_segmenter
 from models.training import instances
 from models.training.instance_data import Labelled, labelled_frames
-from models.training.instances import architecture_for, fit_network, train_instances
+from models.training.instance_recipes import architecture_for
+from models.training.instances import fit_network
+from models.training.own_scene import train_instances
 from tests.models.training import toy_street
 
 TINY = {

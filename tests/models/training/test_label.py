@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from models.training.label import contact_sheet, label_scene
-from models.training.scene import SceneError, foreground, median_background
+from models.training.label import contact_sheet, label_scene, sure
+from models.training.scene import Background, SceneError, foreground, median_background
 
 WIDTH, HEIGHT, FRAMES = 240, 180, 70
 Picture = NDArray[np.uint8]
@@ -116,6 +116,47 @@ def test_a_shadow_is_not_foreground() -> None:
     seen = foreground(frame, background)
     assert (seen & mask).sum() > 0.85 * mask.sum()
     assert (seen & ~mask).sum() < 0.15 * mask.sum()
+
+
+def with_things(index: int, frame: Picture) -> Picture:
+    """From frame 20 on a chest as tall as a person stands there; another person walks in, waits."""
+    if index >= 20:
+        frame[95:135, 60:76] = (40, 50, 120)
+    draw(frame, max(250.0 - 4 * index, 190.0), 60)
+    return frame
+
+
+def test_what_goes_nowhere_is_doubted_and_who_walks_in_and_waits_is_not() -> None:
+    walks = [STREET[0], STREET[1]]
+
+    def read() -> Iterator[tuple[int, Picture]]:
+        return ((index, with_things(index, frame)) for index, frame in street(walks)())
+
+    coco = label_scene(read, background=Background.of(ground()))
+    late = [one for one in coco["annotations"] if one["image_id"] >= 25]
+    chest, waits = np.array([[60, 95, 16, 40]], float), np.array([[183, 30, 14, 30]], float)
+
+    def at(place: NDArray[np.float64]) -> list[bool]:
+        boxes = np.array([one["bbox"] for one in late], float)
+        there = coco_mask.iou(boxes, place, [False])[:, 0] > 0.6
+        return [bool(one["iscrowd"]) for one, here in zip(late, there, strict=True) if here]
+
+    assert len(at(chest)) >= 25
+    assert all(at(chest))
+    assert len(at(waits)) >= 25
+    assert not any(at(waits))
+    assert {one["id"] for one in sure(coco)["annotations"]} == {
+        one["id"] for one in coco["annotations"] if not one["iscrowd"]
+    }
+
+
+def test_a_scene_in_which_all_stand_still_has_nothing_to_teach() -> None:
+    def read() -> Iterator[tuple[int, Picture]]:
+        walks: list[Walk] = [(40 + 40 * place, 0.0, 60 + 20 * place) for place in range(5)]
+        return street(walks)()
+
+    with pytest.raises(SceneError, match="walks through this scene"):
+        label_scene(read, background=Background.of(ground()))
 
 
 def test_a_contact_sheet_shows_every_frame_asked_for(coco: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,21 @@ STEPS_IN_SCENE = 30
 CNN: dict[str, Any] = {"name": "tiny", "width": WIDTH, "height": HEIGHT, "grid_channels": 2}
 GRID = (2, HEIGHT // 8, WIDTH // 8)
 SETTLED = 10  # steps until two seconds are seen
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a stream of a fixed camera: its frames, its labels, its empty background.
+
+    `frames` starts anew at every call and gives (index, RGB); `coco` holds boxes and RLE masks with
+    `track_id`, image ids being those indices; `indices` are the frames that belong to the part.
+    """
+
+    frames: Callable[[], Iterable[tuple[int, Picture]]]
+    coco: dict[str, Any]
+    background: Picture
+    indices: range
+    frame_rate_hz: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from models.action import ActionNetwork
+from models.frame_cnn import FrameCNN
 from models.sequence import SequenceHead
+from models.training.action_data import HEIGHT, RATE_HZ, WIDTH, Part, drawn
 from models.training.motion import LABELS, UNCLEAR, label_motion
-from models.training.stage import Picture, Stage
+from models.training.stage import Picture, Stage, make_stage
 
 Labels = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -109,6 +112,38 @@ def tune_spans(truth: Labels, given: Scores, rate_hz: float) -> dict[str, float]
             best, chosen = value, (smooth_s, on, off)
     smooth_s, on, off = chosen
     return {"smooth_s": smooth_s, "on": on, "off": off, "min_s": 0.6, "merge_s": 0.4}
+
+
+def measure(
+    cnn: FrameCNN, heads: Mapping[str, SequenceHead], part: Part, scenes: int, seed: int
+) -> dict[str, Any]:
+    """Held-out figures of every head and of the majority class, on made-up and real frames."""
+    stage = make_stage(part.frames(), part.coco, part.background)
+    lessons = drawn(cnn, stage, max(1, scenes), seed)
+    truth = lessons.labels.numpy()
+    stride = max(1, round(part.frame_rate_hz / RATE_HZ))
+    real_truth = tracked_truth(part.coco, part.indices, stage, part.frame_rate_hz)[::stride]
+    made: dict[str, Marks] = {"majority": mark(truth, majority(truth))}
+    real: dict[str, Marks] = {"majority": mark(real_truth, majority(real_truth))}
+    for name, head in heads.items():
+        made[name] = mark(truth, scores(head, lessons.features).argmax(-1))
+        network = ActionNetwork(cnn, head).eval()
+        real[name] = mark(real_truth, watch(network, _small(part, stride)).argmax(-1))
+    return {
+        "scenes": len(truth),
+        "clear_steps": int((truth != UNCLEAR).sum()),
+        "made_up": {name: asdict(marks) for name, marks in made.items()},
+        "real_clear_steps": int((real_truth != UNCLEAR).sum()),
+        "real_against_tracks": {name: asdict(marks) for name, marks in real.items()},
+    }
+
+
+def _small(part: Part, stride: int) -> Iterator[Picture]:
+    """The frames of the part that a lane would sample, at the network's size."""
+    for index, frame in part.frames():
+        if index in part.indices and (index - part.indices.start) % stride == 0:
+            small = cv2.resize(frame, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+            yield small.astype(np.uint8)
 
 
 def _smoothed(given: Scores, steps: int) -> NDArray[np.float64]:

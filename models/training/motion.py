@@ -70,7 +70,9 @@ def _label(
         return LABELS.index("walking_right")
     if max(left, right) > MIXED:
         return UNCLEAR
-    change = _spread(now) / max(_spread(then), 1e-6)
+    before, after = _spread(then), _spread(now)
+    # People in one and the same place neither gather nor part: their spreads are rounding alone.
+    change = 1.0 if max(before, after) < 1e-6 else after / max(before, 1e-6)
     if len(now) > 1 and change <= CLOSER:
         return LABELS.index("gathering")
     if len(now) > 1 and change >= APART:

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from models.action import load_action
-from models.training.action import Part, train_action, train_cnn, train_head
-from models.training.action_data import GRID, drift, imagined, presence, real_pictures
+from models.training.action import train_action, train_cnn
+from models.training.action_data import GRID, Part, drift, imagined, presence, real_pictures
+from models.training.action_heads import train_head
 from models.training.motion import LABELS
 from models.training.stage import make_stage
 from tests.models.training import toy_street as toy

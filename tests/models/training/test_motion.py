@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -69,6 +69,7 @@ STEPS = st.integers(-8, 8).map(lambda step: step / 8)
         max_size=6,
     )
 )
+@example([(100, 200, 0.0, 3 / 8), (100, 200, 0.0, 3 / 8)])  # in one and the same place
 def test_played_backwards_the_label_turns_round(
     people: list[tuple[float, float, float, float]],
 ) -> None:

@@ -45,12 +45,13 @@ class Layer(nn.Module):
 
 
 def stack_state(layers: Iterable[nn.Module], like: Tensor, batch: int) -> State:
-    """The state of the layers of `batch` streams before their first step: zeros."""
-    state: State = {}
-    for number, layer in enumerate(layers):
-        assert isinstance(layer, Layer)
-        state[f"layer{number}"] = like.new_zeros(batch, layer.context, layer.sizes[0])
-    return state
+    """The state of the layers of `batch` streams before their first step: zeros.
+
+    One tensor, (B, frames, C): what each layer remembers, one after the other.
+    """
+    frames = sum(_contexts(layers))
+    channels = next((layer.sizes[0] for layer in layers if isinstance(layer, Layer)), 0)
+    return {"stack": like.new_zeros(batch, frames, channels)}
 
 
 def through(layers: Iterable[nn.Module], x: Tensor, state: State, after: State) -> Tensor:
@@ -59,13 +60,22 @@ def through(layers: Iterable[nn.Module], x: Tensor, state: State, after: State) 
     `state` is what was remembered; what is to be remembered is put into `after`.
     """
     skipped: Tensor | None = None
-    for number, layer in enumerate(layers):
-        x, skip = layer(with_past(x, state, f"layer{number}", after))
+    kept = []
+    pasts = torch.split_with_sizes(state["stack"], _contexts(layers), dim=1)
+    for layer, past in zip(layers, pasts, strict=True):
+        joined = torch.cat((past, x), dim=1)
+        kept.append(joined[:, x.shape[1] :].detach())
+        x, skip = layer(joined)
         skipped = skip if skipped is None else skipped + skip
     if skipped is None:
         message = "a stack needs at least one layer"
         raise ValueError(message)
+    after["stack"] = torch.cat(kept, dim=1)
     return skipped
+
+
+def _contexts(layers: Iterable[nn.Module]) -> list[int]:
+    return [layer.context for layer in layers if isinstance(layer, Layer)]
 
 
 def normalised(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:

@@ -22,7 +22,10 @@ class Compiled:
         """Why not: no C++ compiler, or no bfloat16 on this CPU."""
         compiler = os.environ.get("CXX", "g++")
         if device == "cpu" and not any(map(shutil.which, (compiler, "clang++"))):
-            return f"torch.compile needs a C++ compiler and {compiler} is not installed"
+            return (
+                f"torch.compile needs a C++ compiler and {compiler} is not installed: "
+                "apt-get install g++, or name another one in CXX"
+            )
         return missing_bfloat16(precision, device)
 
     def versions(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""torch itself, as the network was written: the reference that the others are compared with."""
+"""torch itself, op by op: needs nothing more, and runs on any device."""
 
 from __future__ import annotations
 

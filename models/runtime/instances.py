@@ -17,10 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection.faster_rcnn import TwoMLPHead
+from torchvision.models.detection.image_list import ImageList
 
 from models.compact_rcnn import CoarseProposals
 from models.runtime.base import Execution, Part, Precision, Runtime
-from models.runtime.roi import GatheredRoIAlign
+from models.runtime.layout import OF_TORCH, laid_out
+from models.runtime.roi import FeatureTable, GatheredRoIAlign
 
 _EXAMPLE = (96, 128)  # px; any size that every stride divides
 
@@ -45,13 +48,35 @@ class _Proposing(nn.Module):
 
 
 class _Chain(nn.Module):
+    """Regions (N, side, side, C): channels last is how they are made, and how torch is fastest."""
+
     def __init__(self, head: nn.Module, predictor: nn.Module) -> None:
         super().__init__()
         self.head = head
         self.predictor = predictor
 
     def forward(self, pooled: Tensor) -> Tensor | tuple[Tensor, ...]:
-        found: Tensor | tuple[Tensor, ...] = self.predictor(self.head(pooled))
+        found: Tensor | tuple[Tensor, ...] = self.predictor(self.head(pooled.permute(0, 3, 1, 2)))
+        return found
+
+
+class _BoxChain(nn.Module):
+    """The same for a head that flattens its regions: its weights are moved, not the regions."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, head: TwoMLPHead, predictor: nn.Module, channels: int) -> None:
+        super().__init__()
+        rows = head.fc6.weight.detach()
+        self.register_buffer("weight", rows.unflatten(1, (channels, -1)).mT.flatten(1))
+        self.register_buffer("bias", head.fc6.bias.detach())
+        self.second = head.fc7
+        self.predictor = predictor
+
+    def forward(self, pooled: Tensor) -> Tensor | tuple[Tensor, ...]:
+        first = F.relu(F.linear(pooled.flatten(1), self.weight, self.bias))
+        found: Tensor | tuple[Tensor, ...] = self.predictor(F.relu(self.second(first)))
         return found
 
 
@@ -65,7 +90,7 @@ class InstanceParts:
     masks: Part
     names: tuple[str, ...]
 
-    def each(self) -> tuple[Part, Part, Part, Part]:
+    def each(self) -> tuple[Part, ...]:
         """All of them, in the order in which they run."""
         return self.maps, self.proposing, self.boxes, self.masks
 
@@ -73,7 +98,7 @@ class InstanceParts:
 @torch.inference_mode()
 def instance_parts(network: MaskRCNN) -> InstanceParts:
     """The parts of a Mask R-CNN in eval mode; they take any picture size and any number."""
-    pictures = torch.rand(2, 3, *_EXAMPLE)
+    pictures = torch.rand(2, 3, *_EXAMPLE, device=next(network.parameters()).device)
     found = network.backbone(pictures)
     names = tuple(found)
     proposer = _proposer(network)
@@ -85,18 +110,24 @@ def instance_parts(network: MaskRCNN) -> InstanceParts:
         proposing=_proposing_part(proposer.head, used),
         boxes=_pooled_part(
             "boxes",
-            _Chain(heads.box_head, heads.box_predictor),
-            torch.rand(3, channels, *heads.box_roi_pool.output_size),
+            _box_chain(heads.box_head, heads.box_predictor, channels),
+            torch.rand(3, *heads.box_roi_pool.output_size, channels),
             ("logits", "deltas"),
         ),
         masks=_pooled_part(
             "masks",
             _Chain(heads.mask_head, heads.mask_predictor),
-            torch.rand(3, channels, *heads.mask_roi_pool.output_size),
+            torch.rand(3, *heads.mask_roi_pool.output_size, channels),
             ("mask_logits",),
         ),
         names=names,
     )
+
+
+def _box_chain(head: nn.Module, predictor: nn.Module, channels: int) -> nn.Module:
+    if isinstance(head, TwoMLPHead):
+        return _BoxChain(head, predictor, channels)
+    return _Chain(head, predictor)
 
 
 def _proposer(network: MaskRCNN) -> Any:
@@ -165,9 +196,28 @@ class _RunPooled(nn.Module):
     def forward(self, pooled: Tensor) -> Tensor | tuple[Tensor, ...]:
         count = len(pooled)
         filled = filled_up(count, self.most)
-        found = self.run(F.pad(pooled, (0, 0, 0, 0, 0, 0, 0, filled - count)))
+        regions = pooled.permute(0, 2, 3, 1)
+        if filled > count:
+            regions = F.pad(regions, (0, 0, 0, 0, 0, 0, 0, filled - count))
+        found = self.run(regions)
         shown = tuple(tensor[:count] for tensor in found)
         return shown if len(shown) > 1 else shown[0]
+
+
+class _KnownAnchors(nn.Module):
+    """Anchors as `generator` makes them, kept for the size of picture that came last."""
+
+    def __init__(self, generator: nn.Module) -> None:
+        super().__init__()
+        self.generator = generator
+        self.made_for: tuple[object, ...] = ()
+        self.anchors: list[Tensor] = []
+
+    def forward(self, images: ImageList, maps: list[Tensor]) -> list[Tensor]:
+        shapes = (len(images.image_sizes), images.tensors.shape, *(level.shape for level in maps))
+        if shapes != self.made_for:
+            self.anchors, self.made_for = self.generator(images, maps), shapes
+        return self.anchors
 
 
 def filled_up(count: int, most: int) -> int:
@@ -181,24 +231,32 @@ def filled_up(count: int, most: int) -> int:
 def run_instances(network: MaskRCNN, runtime: Runtime, precision: Precision) -> MaskRCNN:
     """A Mask R-CNN like `network`, whose four parts a runtime executes; `network` is unchanged.
 
-    The eager runtime in float32 returns the network itself: it is the reference.
+    On a GPU the eager runtime in float32 returns the network itself.
     """
     network = network.eval()
-    if runtime.name == "eager" and precision == "float32":
+    on_cpu = next(network.parameters()).device.type == "cpu"
+    if runtime.name == "eager" and precision == "float32" and not on_cpu:
         return network
     _see_a_picture(network)
     parts = instance_parts(network)
-    maps, proposing, boxes, masks = (runtime.prepare(part, precision) for part in parts.each())
+    each = parts.each()
+    if runtime.name in OF_TORCH and on_cpu:
+        each = tuple(map(laid_out, each))
+    maps, proposing, boxes, masks = (runtime.prepare(part, precision) for part in each)
     running = _without_parts(network)
     running.backbone = _RunMaps(maps, parts.names)
-    _proposer(running).head = _RunProposing(proposing)
+    proposer = _proposer(running)
+    proposer.head = _RunProposing(proposing)
+    proposer.anchor_generator = _KnownAnchors(proposer.anchor_generator)
     heads = running.roi_heads
     most = max(_proposer(network)._post_nms_top_n.values())
-    heads.box_roi_pool = GatheredRoIAlign(heads.box_roi_pool)
     heads.box_head, heads.box_predictor = _RunPooled(boxes, most), nn.Identity()
-    heads.mask_roi_pool = GatheredRoIAlign(heads.mask_roi_pool)
     heads.mask_head = _RunPooled(masks, heads.detections_per_img)
     heads.mask_predictor = nn.Identity()
+    if on_cpu:
+        table = FeatureTable()
+        heads.box_roi_pool = GatheredRoIAlign(heads.box_roi_pool, table)
+        heads.mask_roi_pool = GatheredRoIAlign(heads.mask_roi_pool, table)
     return running
 
 
@@ -220,8 +278,9 @@ def _without_parts(network: MaskRCNN) -> MaskRCNN:
 def _see_a_picture(network: MaskRCNN) -> None:
     """Runs one small picture: only then do torchvision's pools know the strides of their maps."""
     high, wide = _EXAMPLE
-    maps = network.backbone(torch.zeros(1, 3, high, wide))
-    box = torch.tensor([[0.0, 0.0, wide / 2, high / 2]])
+    like = next(network.parameters())
+    maps = network.backbone(like.new_zeros(1, 3, high, wide))
+    box = like.new_tensor([[0.0, 0.0, wide / 2, high / 2]])
     heads: Any = network.roi_heads
     for pool in (heads.box_roi_pool, heads.mask_roi_pool):
         pool(maps, [box], [_EXAMPLE])

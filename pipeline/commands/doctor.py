@@ -58,7 +58,8 @@ def doctor_command() -> int:
 
 def examine() -> Iterable[Check]:
     """Every check, in the order in which a person would go about it."""
-    for check in (_python, _torch, _torchvision, _ffmpeg, _opencv, _ray, _shared_memory):
+    ours = (_python, _torch, _torchvision, _ffmpeg, _opencv, _ray, _runtimes, _shared_memory)
+    for check in ours:
         yield _guarded(check)
     yield disk("results", Path("out"))
     yield disk("cache", Path(os.environ.get("WITNESS_CACHE") or Path.home() / ".cache" / "witness"))
@@ -178,6 +179,21 @@ def _ray() -> Check:
     if address:
         return Check("Ray", "good", f"{version('ray')}, joins the cluster at {address}")
     return Check("Ray", "good", f"{version('ray')}, started for each job and stopped after it")
+
+
+def _runtimes() -> Check:
+    from models.runtime import RUNTIMES, RuntimeUnavailable, get_runtime
+
+    there, advice = [], []
+    for name in RUNTIMES:
+        try:
+            runtime = get_runtime(name)
+        except RuntimeUnavailable as reason:
+            advice.append(str(reason).removeprefix(f"runtime {name} in float32: "))
+            continue
+        versions = " ".join(runtime.versions().values())
+        there.append(f"{name} {versions}".strip())
+    return Check("runtimes", "note" if advice else "good", ", ".join(there), "; ".join(advice))
 
 
 def _shared_memory() -> Check:

@@ -87,6 +87,20 @@ def test_any_slot_of_a_batch_gives_the_same_answer(slot: int) -> None:
     assert run(segmenter, others)[slot] == alone[0]
 
 
+def test_pictures_are_normalised_and_padded_to_whole_strides() -> None:
+    made = Segmenter(network(), card(), batch=2)
+    images = np.random.default_rng(0).integers(0, 255, (2, 40, 50, 3), dtype=np.uint8)
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+    std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+    wanted = (torch.from_numpy(images).permute(0, 3, 1, 2) / 255 - mean) / std
+    found = made.prepared(images, pad_to=3)
+    assert found.shape == (3, 3, 64, 64)
+    torch.testing.assert_close(found[:2, :, :40, :50], wanted)
+    assert not found[2].any()
+    assert not found[:, :, 40:].any()
+    assert not found[:, :, :, 50:].any()
+
+
 def test_more_pictures_than_a_batch_come_back_in_their_order() -> None:
     segmenter = Segmenter(network(), card(), batch=2, score_threshold=0.3)
     images = pictures(5)

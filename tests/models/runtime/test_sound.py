@@ -3,19 +3,26 @@ import torch
 
 from models.runtime import RuntimeName, get_runtime
 from models.runtime.sound import RunningWaveNet, run_sound
-from models.wavenet import WaveNet, build
+from models.wavenet import WaveNet, build, load_sound
 from tests.networks import WAVENET
 
-GRAPHS: tuple[RuntimeName, ...] = ("onnx", "openvino")
+ALL: tuple[RuntimeName, ...] = ("eager", "onnx", "openvino")
 
 
 @pytest.fixture(scope="module")
 def network() -> WaveNet:
+    """One whose norms hold statistics of their own, as after training."""
     torch.manual_seed(0)
-    return build(WAVENET).requires_grad_(False)
+    made = build(WAVENET).requires_grad_(False)
+    for norm in made.modules():
+        if isinstance(norm, torch.nn.BatchNorm1d):
+            for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+                assert tensor is not None
+                tensor.uniform_(0.5, 1.5)
+    return made
 
 
-@pytest.fixture(scope="module", params=GRAPHS)
+@pytest.fixture(scope="module", params=ALL)
 def running(request: pytest.FixtureRequest, network: WaveNet) -> RunningWaveNet:
     return run_sound(network, get_runtime(request.param), "float32")
 
@@ -52,3 +59,25 @@ def test_leaves_the_given_state_as_it_was(network: WaveNet, running: RunningWave
 def test_refuses_what_is_no_whole_number_of_hops(running: RunningWaveNet) -> None:
     with pytest.raises(ValueError, match=r"n \* 400"):
         running.stream(torch.zeros(1, 1, 401), running.initial_state(1))
+
+
+@torch.inference_mode()
+def test_the_shipped_network_streams_hop_by_hop_as_it_hears_the_whole() -> None:
+    _, shipped = load_sound("sound")
+    running = run_sound(shipped, get_runtime("eager"), "float32")
+    sound = torch.randn(1, 1, 40 * shipped.hop, generator=torch.Generator().manual_seed(3)) / 5
+    sound *= torch.linspace(0, 1, sound.shape[-1])
+    state, rows = running.initial_state(1), []
+    for hop in sound.split(shipped.hop, dim=-1):
+        logits, state = running.stream(hop, state)
+        rows.append(logits)
+    assert (torch.cat(rows, 1) - shipped(sound)).abs().max() < 1e-5
+
+
+def test_a_kernel_of_three_is_folded_as_well() -> None:
+    torch.manual_seed(0)
+    wide = build({**WAVENET, "kernel": 3}).requires_grad_(False)
+    running = run_sound(wide, get_runtime("eager"), "float32")
+    sound = torch.randn(2, 1, 9 * wide.hop) / 10
+    logits, _ = running.stream(sound, running.initial_state(2))
+    torch.testing.assert_close(logits, wide(sound), atol=1e-5, rtol=1e-5)

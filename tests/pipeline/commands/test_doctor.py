@@ -53,6 +53,23 @@ def test_two_flavours_of_opencv_are_bad(tmp_path: Path, monkeypatch: pytest.Monk
     assert "pip uninstall" in told.advice
 
 
+def test_runtimes_that_are_there_are_named() -> None:
+    told = {check.what: check for check in examine()}["runtimes"]
+    assert told.found.startswith("eager")
+    assert "onnx " in told.found
+    assert "openvino " in told.found
+
+
+def test_each_runtime_that_is_missing_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.runtime.onnx_runtime.find_spec", lambda name: None)
+    monkeypatch.setattr("models.runtime.open_vino.find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", "")
+    told = {check.what: check for check in examine()}["runtimes"]
+    assert (told.state, told.found) == ("note", "eager")
+    for missing in ("C++ compiler", "witness-av[onnx]", "witness-av[openvino]"):
+        assert missing in told.advice
+
+
 def test_folder_that_is_a_file_is_bad(tmp_path: Path) -> None:
     file = tmp_path / "out"
     file.write_text("in the way")

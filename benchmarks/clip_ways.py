@@ -58,7 +58,7 @@ HEADS: dict[str, dict[str, Any]] = {
     "conv3d_features_rnn": {"name": "gru"},
     "conv3d_features_mlp": {"name": "mlp", "window": FRAMES // SNIPPET},
 }
-STEPS, BATCH = {False: 400, True: 250}, {False: 16, True: 32}  # by whether what sees is frozen
+STEPS, BATCH = {False: 1000, True: 250}, {False: 16, True: 32}  # by whether what sees is frozen
 VOTE_FRAMES = 4  # of each clip, as a vote learns from frames alone
 DIRECTIONS = 8
 

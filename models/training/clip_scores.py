@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from models.action import ActionNetwork
+from models.clip import ClipNetwork
+from models.conv3d import ClipCNN
 from models.sequence import FeatureVote
 from models.training.class_scores import ClassScores, class_scores
 from models.training.clip_recipes import ClipRecipe
@@ -44,13 +46,32 @@ def score_stream(
 
 @torch.inference_mode()
 def score_clips(
-    network: ActionNetwork, labels: Sequence[str], examples: Sequence[Example], clips: Clips
+    network: ActionNetwork | ClipNetwork,
+    labels: Sequence[str],
+    examples: Sequence[Example],
+    clips: Clips,
 ) -> ClassScores:
-    """How the network names whole clips: the label of the highest mean score of their frames."""
+    """How the network names whole clips: the label of the highest mean score in them."""
     said = []
     for example in examples:
-        parts = torch.split(torch.from_numpy(clips.frames[example]), 32)
-        features = torch.cat([network.features(part) for part in parts])
-        scores = decided(network, features[None]).softmax(-1)[0]
+        scores = _logits(network, torch.from_numpy(clips.frames[example])).softmax(-1)
         said.append(labels[int(scores.mean(0).argmax())])
     return class_scores(labels, [example.label for example in examples], said)
+
+
+def _logits(network: ActionNetwork | ClipNetwork, frames: Tensor) -> Tensor:
+    """(T, H, W, 3) uint8 -> logits of every frame, or of every snippet, (n, classes).
+
+    Frames that do not fill the last snippet are left out; a clip shorter than one snippet is held
+    at its last frame.
+    """
+    if isinstance(network, ActionNetwork):
+        features = torch.cat([network.features(part) for part in torch.split(frames, 32)])
+        return decided(network, features[None])[0]
+    body = network.body
+    size = body.frames if isinstance(body, ClipCNN) else 1
+    count = max(size, len(frames) - len(frames) % size)
+    held = frames[torch.arange(count).clamp_max(len(frames) - 1)]
+    pictures = held.permute(0, 3, 1, 2).float() / 255
+    logits: Tensor = network.head(network.encode(pictures[None]))[0]
+    return logits

@@ -45,6 +45,13 @@ types: $(VENV)/.dev
 fast-tests: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "not ray and not slow"
 
+# At least so many of every hundred lines of models/ must be run by its own fast tests.
+COVERED ?= 90
+.PHONY: coverage
+coverage: $(VENV)/.dev ## measure which lines of models/ its tests run; fails below COVERED=90 %
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "not ray and not slow" tests/models \
+	  --cov models --cov-report term:skip-covered --cov-fail-under $(COVERED)
+
 .PHONY: ray-tests
 ray-tests: $(VENV)/.dev
 	$(BIN)/pytest -q -m "ray or slow"

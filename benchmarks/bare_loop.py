@@ -2,7 +2,8 @@
 
 What witness is measured against. It decodes both media once, samples alike, runs the same three
 networks with the same batches and threads, tracks, and writes JSON lines. It keeps no books, bounds
-nothing, survives nothing, and its times are floats.
+nothing, survives nothing, and its times are floats. The networks are executed as the lanes have
+them executed, or, `plain`, as torch and torchvision have them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ import torch
 from trackers import ByteTrackTracker
 
 from models.action import load_action
-from models.mask_rcnn import load_segmenter
+from models.mask_rcnn import Segmenter, load_segmenter
+from models.runtime import get_runtime
+from models.runtime.instances import run_instances
+from models.runtime.sound import run_sound
 from models.wavenet import load_sound
 
 RATE_HZ = 5
@@ -30,13 +34,19 @@ HOP_S = 0.5
 class BareLoop:
     """The networks, loaded once; `run(clip, out)` gives the seconds that one pass took."""
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None, *, plain: bool = False) -> None:
         if threads:
             torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
         self.segmenter = load_segmenter("street-people", device="cpu", batch=BATCH)
         self.action_card, self.action = load_action("street-action")
-        self.sound_card, self.sound = load_sound("sound")
+        self.sound_card, sound = load_sound("sound")
+        self.sample_rate, self.hear = sound.sample_rate, sound
+        if not plain:
+            eager = get_runtime("eager")
+            network = run_instances(self.segmenter.network, eager, "float32")
+            self.segmenter = Segmenter(network, self.segmenter.card, device="cpu", batch=BATCH)
+            self.hear = run_sound(sound, eager, "float32")
 
     @torch.inference_mode()
     def run(self, clip: Path, out: Path) -> float:
@@ -65,8 +75,8 @@ class BareLoop:
         self.small: list[np.ndarray[Any, Any]] = []
         self.times: list[float] = []
         self.samples = np.zeros(0, np.float32)
-        self.resampler = av.AudioResampler(format="flt", layout="mono", rate=self.sound.sample_rate)
-        self.hop = round(HOP_S * self.sound.sample_rate)
+        self.resampler = av.AudioResampler(format="flt", layout="mono", rate=self.sample_rate)
+        self.hop = round(HOP_S * self.sample_rate)
         self.tracker = ByteTrackTracker(
             lost_track_buffer=60,
             frame_rate=RATE_HZ,
@@ -75,7 +85,7 @@ class BareLoop:
             minimum_consecutive_frames=2,
         )
         self.action_state = self.action.initial_state(1)
-        self.sound_state = self.sound.initial_state(1)
+        self.sound_state = self.hear.initial_state(1)
         self.action_scores: list[tuple[float, Any]] = []
         self.sound_scores: list[tuple[float, Any]] = []
 
@@ -132,7 +142,7 @@ class BareLoop:
 
     def _hop(self, samples: np.ndarray[Any, Any]) -> None:
         sound = torch.from_numpy(np.clip(samples, -1, 1)[None, None].astype(np.float32))
-        logits, self.sound_state = self.sound.stream(sound, self.sound_state)
+        logits, self.sound_state = self.hear.stream(sound, self.sound_state)
         for row in torch.softmax(logits[0], -1).numpy():
             self.sound_scores.append((len(self.sound_scores) * 0.1, row))
 

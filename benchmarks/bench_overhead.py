@@ -62,11 +62,13 @@ def main() -> None:
     """Measures in pairs and prints the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=5)
-    pairs = parser.parse_args().pairs
+    parser.add_argument("--plain", action="store_true", help="the bare loop's networks as in torch")
+    arguments = parser.parse_args()
+    pairs = arguments.pairs
 
     from pipeline.run.ray_live import run_ray
 
-    bare = BareLoop()
+    bare = BareLoop(plain=arguments.plain)
     for name, run in (("local", run_local), ("ray", run_ray)):
         ratios = []
         for _ in range(pairs):

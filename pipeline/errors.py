@@ -7,6 +7,7 @@
     │   ├── SourceUnreadable   there, but not a medium PyAV can read
     │   └── SourceLost         it was being read and broke off
     ├── LaneError              a lane cannot be built or run
+    ├── WorkerLost             a process that shares a training died          exit code 3
     └── OutputError            an output cannot be written                    exit code 3
 
 A message says what, where, with which value, and what to do next. It never holds a password.
@@ -41,6 +42,10 @@ class SourceLost(SourceError):  # noqa: N818
 
 class LaneError(WitnessError):
     """A lane cannot be built or run, for example because its weights do not fit."""
+
+
+class WorkerLost(WitnessError):  # noqa: N818
+    """A process that shares a training died; what the run had kept is there to go on from."""
 
 
 class OutputError(WitnessError, OSError):

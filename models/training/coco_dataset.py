@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from pycocotools import mask as coco_mask
-
+from models.training.coco_masks import flaw_of
 from models.training.dataset import DatasetError
-from models.training.instance_data import Picture, completed, decode
+from models.training.instance_data import completed
 
 Coco = dict[str, Any]
 
@@ -26,64 +25,68 @@ class CocoDataset:
     coco: Coco
     files: dict[int, Path]
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """(width, height) that holds every picture."""
-        images = self.coco["images"]
-        return max(one["width"] for one in images), max(one["height"] for one in images)
-
     def sizes(self) -> dict[int, tuple[int, int]]:
         """(width, height) of every image id."""
         return {one["id"]: (one["width"], one["height"]) for one in self.coco["images"]}
 
     def counts(self) -> dict[str, int]:
-        """How many labels each category has."""
+        """How many labels each category has; a crowd is none."""
         names = {one["id"]: one["name"] for one in self.coco["categories"]}
         found = dict.fromkeys(names.values(), 0)
         for annotation in self.coco["annotations"]:
-            found[names[annotation["category_id"]]] += 1
+            if not annotation.get("iscrowd"):
+                found[names[annotation["category_id"]]] += 1
         return found
 
-    def without(self, ids: set[int]) -> CocoDataset:
+    def without(self, ids: Collection[int]) -> CocoDataset:
         """The same without those images and their labels."""
         images = [one for one in self.coco["images"] if one["id"] not in ids]
         labels = [one for one in self.coco["annotations"] if one["image_id"] not in ids]
         kept = {number: path for number, path in self.files.items() if number not in ids}
         return CocoDataset({**self.coco, "images": images, "annotations": labels}, kept)
 
-    def padded(self) -> Coco:
-        """The labels for pictures that are all padded, right and below, to the largest size.
+    def only(self, ids: Collection[int]) -> CocoDataset:
+        """The same with those images and their labels alone."""
+        return self.without(self.files.keys() - set(ids))
 
-        DatasetError when a label has no mask, or one that does not fit its image.
+    def kinds(self) -> dict[int, set[str]]:
+        """The categories that each image has labels of; a crowd is none."""
+        names = {one["id"]: one["name"] for one in self.coco["categories"]}
+        found: dict[int, set[str]] = {number: set() for number in self.files}
+        for one in self.coco["annotations"]:
+            if not one.get("iscrowd"):
+                found[one["image_id"]].add(names[one["category_id"]])
+        return found
+
+    def whole(self) -> CocoDataset:
+        """The same with what COCO lets out: masks as run lengths, boxes, areas, `iscrowd`.
+
+        DatasetError when a mask or a box cannot be what it claims; the first one is named.
         """
-        try:
-            coco = completed(self.coco)
-        except (ValueError, KeyError, TypeError) as error:
-            message = f"the labels will not do: {error}"
-            raise DatasetError(message) from error
-        sizes, (width, height) = self.sizes(), self.size
-        images = [{**one, "width": width, "height": height} for one in coco["images"]]
-        labels = []
-        for one in coco["annotations"]:
-            bitmap = decode(one, sizes[one["image_id"]])
-            grown = np.zeros((height, width), np.uint8, order="F")
-            grown[: bitmap.shape[0], : bitmap.shape[1]] = bitmap
-            labels.append({**one, "segmentation": coco_mask.encode(grown)})
-        return {**coco, "images": images, "annotations": labels}
+        sizes = self.sizes()
+        flaws = [
+            (one, flaw)
+            for one in self.coco["annotations"]
+            if (flaw := flaw_of(one, sizes[one["image_id"]])) is not None
+        ]
+        if flaws:
+            one, flaw = flaws[0]
+            more = f" (and {len(flaws) - 1} more labels will not do)" if len(flaws) > 1 else ""
+            file = self.files[one["image_id"]].name
+            message = f"{file}: label {one.get('id', 'without an id')} {flaw}{more}"
+            raise DatasetError(message)
+        # Numbered anew, from 1: to pycocotools a label 0 is none, and of two alike one is lost.
+        numbered = enumerate(self.coco["annotations"], start=1)
+        labels = [{**one, "id": number} for number, one in numbered]
+        return CocoDataset(completed({**self.coco, "annotations": labels}), self.files)
 
 
-def pad(picture: Picture, size: tuple[int, int]) -> Picture:
-    """(height, width, 3) of `size` (width, height): the picture at its top left, black around."""
-    grown = np.zeros((size[1], size[0], 3), np.uint8)
-    grown[: picture.shape[0], : picture.shape[1]] = picture
-    return grown
-
-
-def read_coco(path: Path, root: Path | None = None) -> CocoDataset:
+def read_coco(path: Path, root: Path | None = None, *, judging: bool = False) -> CocoDataset:
     """The labels of a JSON file, checked; no picture is opened.
 
     Pictures lie in `root`, or beside the file. DatasetError when it is not COCO, when ids are not
-    known or not unique, when a category is empty, or when there are too few images.
+    known or not unique, and, unless it is for `judging` alone, when a category is empty or when
+    there are too few images.
     """
     try:
         coco = json.loads(path.read_text(encoding="utf-8"))
@@ -95,34 +98,50 @@ def read_coco(path: Path, root: Path | None = None) -> CocoDataset:
         message = f"{path}: COCO JSON has lists of images, annotations and categories"
         raise DatasetError(message)
     try:
-        _check(path, coco)
-        folder = root or path.parent
+        # Absolute: whoever reads them may run in another folder.
+        folder = (root or path.parent).absolute()
         files = {image["id"]: folder / image["file_name"] for image in coco["images"]}
+        dataset = CocoDataset(coco, files)
+        flaw = _flaw(dataset) or (None if judging else _lack(dataset))
     except (KeyError, TypeError) as error:
         message = f"{path}: not whole: {error} is missing or of the wrong kind"
         raise DatasetError(message) from error
-    return CocoDataset(coco, files)
+    if flaw is not None:
+        message = f"{path}: {flaw}"
+        raise DatasetError(message)
+    return dataset
 
 
-def _check(path: Path, coco: Coco) -> None:
-    images = {one["id"]: (one["width"], one["height"]) for one in coco["images"]}
+def _flaw(dataset: CocoDataset) -> str | None:
+    """What does not fit together in the lists, None when all of it does."""
+    coco, sizes = dataset.coco, dataset.sizes()
     names = {one["id"]: one["name"] for one in coco["categories"]}
-    used: dict[int, int] = defaultdict(int)
+    if len(sizes) < len(coco["images"]) or len(set(names.values())) < len(coco["categories"]):
+        return "an id or a category name occurs twice"
+    for number, (width, height) in sizes.items():
+        if not (isinstance(width, int) and isinstance(height, int) and min(width, height) > 0):
+            return f"image {number} cannot be {width}x{height}"
     for one in coco["annotations"]:
-        if one["image_id"] not in images:
-            message = f"{path}: a label is of image {one['image_id']}, which is not there"
-            raise DatasetError(message)
+        if one["image_id"] not in sizes:
+            return f"a label is of image {one['image_id']}, which is not there"
         if one["category_id"] not in names:
-            message = f"{path}: a label is of category {one['category_id']}, which is not there"
-            raise DatasetError(message)
-        used[one["category_id"]] += 1
-    empty = sorted(name for number, name in names.items() if not used[number])
-    if len(images) < len(coco["images"]) or len(set(names.values())) < len(coco["categories"]):
-        message = f"{path}: an id or a category name occurs twice"
-    elif empty:
-        message = f"{path}: the category {empty[0]} has no label; add some or remove it"
-    elif len(images) < FEWEST:
-        message = f"{path}: {len(images)} images; at least {FEWEST} are needed"
-    else:
-        return
-    raise DatasetError(message)
+            return f"a label is of category {one['category_id']}, which is not there"
+        if "bbox" in one and not _is_box(one["bbox"]):
+            return f"label {one.get('id')} has a box that is none: {one['bbox']}"
+    return None
+
+
+def _is_box(box: Any) -> bool:
+    """Whether it is x, y, width, height."""
+    numbers = isinstance(box, list) and all(isinstance(value, int | float) for value in box)
+    return numbers and len(box) == 4 and all(map(math.isfinite, box)) and min(box[2:]) >= 0
+
+
+def _lack(dataset: CocoDataset) -> str | None:
+    """What is too little to learn from, None when there is enough."""
+    empty = sorted(name for name, count in dataset.counts().items() if not count)
+    if empty:
+        return f"the category {empty[0]} has no label; add some or remove it"
+    if len(dataset.files) < FEWEST:
+        return f"{len(dataset.files)} images; at least {FEWEST} are needed"
+    return None

@@ -19,10 +19,14 @@ LOSS, SCORE = (180, 90, 30), (60, 140, 40)
 _FONT, _SIZE = cv2.FONT_HERSHEY_SIMPLEX, 0.45
 
 
-def learning_curves(losses: Sequence[float], scores: Sequence[tuple[int, float]]) -> Picture:
+def learning_curves(
+    losses: Sequence[float],
+    scores: Sequence[tuple[int, float]],
+    measure: str = "balanced accuracy",
+) -> Picture:
     """(480, 800, 3) BGR: the loss of every step, smoothed, and the score where it was taken.
 
-    The loss has its own scale at the left; the score is 0 to 1 at the right.
+    The loss has its own scale at the left; the score, a `measure`, is 0 to 1 at the right.
     """
     image = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
     left, right, top, bottom = MARGIN, WIDTH - MARGIN, 50, HEIGHT - 50
@@ -42,7 +46,7 @@ def learning_curves(losses: Sequence[float], scores: Sequence[tuple[int, float]]
         points = np.array(scores, np.float64)
         _line(image, points[:, 0] / steps, points[:, 1], SCORE, dots=True)
     _write(image, "loss (running mean)", (left, 30), LOSS)
-    _write(image, "balanced accuracy, validation", (left + 220, 30), SCORE)
+    _write(image, f"{measure}, validation", (left + 220, 30), SCORE)
     _write(image, "steps", (WIDTH // 2 - 20, HEIGHT - 8), INK)
     return image
 

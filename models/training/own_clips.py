@@ -13,16 +13,20 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from models.action import ActionNetwork, build
-from models.card import Card
 from models.checkpoint import save
+from models.training.clip_card import clip_card
 from models.training.clip_recipes import ClipRecipe
 from models.training.clip_scores import decided, score_clips, score_stream
 from models.training.clip_sequences import IGNORED, Clips, Frames, joined, varied
+from models.training.clip_teacher import ask_of, compared_clips
 from models.training.dataset_split import Parts
+from models.training.distil import Teacher
+from models.training.joint import WholeMask
+from models.training.label_loss import LabelLoss
 from models.training.loop import TrainingLog
+from models.training.parallel import Division
 from models.training.settings import (
     Rounds,
     Settings,
@@ -38,10 +42,6 @@ Batch = tuple[Tensor, Tensor]
 Numbered = Sequence[tuple[Frames, int]]
 
 ROUND = 50
-LIMITS = (
-    "Trained on its owner's files alone; how well it does on streams was not measured.",
-    "Every frame gets one of the labels: a class called background is what makes no event.",
-)
 
 
 def train_own_clips(
@@ -52,34 +52,27 @@ def train_own_clips(
     place: Workplace,
     about: Mapping[str, Any],
     name: str,
+    teacher: Teacher | None = None,
 ) -> Trained:
     """Trains, judges and writes `name` into the workplace.
 
-    `about` says of the data what belongs on the card (`name`, `sha256`).
+    `about` says of the data what belongs on the card (`name`, `sha256`). TrainingError when the
+    teacher has other labels.
     """
     labels = labels_of(parts["train"])
     architecture = {"cnn": recipe.cnn, "head": recipe.head, "classes": len(labels)}
     torch.manual_seed(settings.seed)
     network = build(architecture)
-    log = _fit(network, parts, clips, recipe, settings, place, {**about, **architecture})
+    identity = {**about, **architecture}
+    log = _fit(network, parts, clips, recipe, settings, place, identity, teacher)
     test = score_clips(network, labels, parts["test"], clips)
-    wanted = {"width": recipe.cnn["width"], "height": recipe.cnn["height"]}
-    card = Card(
-        name=name,
-        network="action",
-        labels=labels,
-        architecture=architecture,
-        preprocessing={**wanted, "rate_hz": recipe.rate_hz, "colour": "RGB"},
-        summary="Names what its owner's clips or pictures show.",
-        licence="not stated",
-        data=[{key: str(value) for key, value in about.items()}],
-        split="by file content, or as the data says",
-        heldout=test.to_json(),
-        limits=list(LIMITS),
-        training=about_training(settings, log, parts),
-    )
+    summary = "Names what its owner's clips or pictures show."
+    training = about_training(settings, log, parts, teacher)
+    card = clip_card(name, labels, architecture, recipe, about, test, training, summary)
     path = place.out / f"{name}.safetensors"
-    return Trained(save(path, network.state_dict(), card), path, log, test)
+    card = save(path, network.state_dict(), card)
+    compared = () if teacher is None else compared_clips(teacher, network, card, parts, clips, test)
+    return Trained(card, path, log, test, compared)
 
 
 def _fit(
@@ -90,6 +83,7 @@ def _fit(
     settings: Settings,
     place: Workplace,
     identity: Mapping[str, Any],
+    teacher: Teacher | None,
 ) -> TrainingLog:
     """Trains the network on the train split; scored by the validation split."""
     labels = labels_of(parts["train"])
@@ -98,26 +92,27 @@ def _fit(
         [(clips.frames[one], labels.index(one.label)) for one in parts[split]]
         for split in ("train", "validation")
     )
+    softened = None if teacher is None else teacher.softened
+    judge = LabelLoss(len(labels), weights, IGNORED, settings.label_smoothing, softened)
+    hide = WholeMask(nn.Dropout(settings.dropout))
+    ask = ask_of(teacher, labels)
 
     def loss(student: nn.Module, batch: Batch) -> Tensor:
         assert isinstance(student, ActionNetwork)
         pictures, targets = batch
-        features = student.cnn(pictures.flatten(0, 1))
-        features = F.dropout(features, settings.dropout, student.training)
-        return F.cross_entropy(
-            decided(student, features.reshape(*targets.shape, -1)).flatten(0, 1),
-            targets.flatten(),
-            weights,
-            ignore_index=IGNORED,
-            label_smoothing=settings.label_smoothing,
-        )
+        features = hide(student.cnn(pictures.flatten(0, 1))).reshape(*targets.shape, -1)
+        return judge(decided(student, features), targets, ask(pictures))
 
     def score(judged: nn.Module) -> float:
         assert isinstance(judged, ActionNetwork)
         return score_stream(judged, labels, validation, recipe).balanced_accuracy
 
+    if teacher is not None:
+        identity = {**identity, "distilled": teacher.about()}
+    division: Division[Batch, Batch] = Division(weight=lambda batch: judge.weight(batch[1]))
     rounds = Rounds(lambda number: _batches(teach, recipe, settings, number), ROUND)
-    return fit_own(network, rounds, loss, score, settings, place, identity, "own clips")
+    title = "own clips"
+    return fit_own(network, rounds, loss, score, settings, place, identity, title, division)
 
 
 def _batches(

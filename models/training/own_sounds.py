@@ -8,18 +8,21 @@ that name gives recorded beds, otherwise they are synthetic.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.card import Card
 from models.checkpoint import save
-from models.training.class_scores import ClassScores, class_scores
 from models.training.dataset_split import Parts
+from models.training.distil import Teacher
+from models.training.label_loss import LabelLoss
 from models.training.loop import TrainingLog
+from models.training.mixed_round import GROUPS, Batch, MixedBatch, MixedRound
+from models.training.parallel import Division
 from models.training.recordings import Ints, Recordings, as_sounds, find, hear, tune
 from models.training.settings import (
     Rounds,
@@ -31,11 +34,12 @@ from models.training.settings import (
     labels_of,
 )
 from models.training.sound import hop_weights
+from models.training.sound_card import sound_preprocessing, stream_figures
 from models.training.sound_data import Sound
-from models.training.sound_events import Found
 from models.training.sound_mix import IGNORED, Mixer
 from models.training.sound_recipes import SoundRecipe
-from models.training.sound_score import excerpts, name_excerpts
+from models.training.sound_score import score_sounds
+from models.training.sound_teacher import ask_of, compared_sounds
 from models.wavenet import WaveNet
 
 ROUND = 50
@@ -55,17 +59,20 @@ def train_own_sounds(
     place: Workplace,
     about: Mapping[str, Any],
     name: str,
+    teacher: Teacher | None = None,
 ) -> Trained:
     """Trains, tunes, judges and writes `name` into the workplace.
 
-    `about` says of the data what belongs on the card (`name`, `sha256`).
+    `about` says of the data what belongs on the card (`name`, `sha256`). TrainingError when the
+    teacher has other labels or another rate.
     """
     labels = ("background", *(one for one in labels_of(parts["train"]) if one != "background"))
     cut = {split: as_sounds(parts[split], recordings) for split in parts}
     streams = (recipe.streams, recipe.stream_s)
     torch.manual_seed(settings.seed)
     network = WaveNet(**recipe.architecture(labels, settings))
-    log = _fit(network, labels, cut["train"], cut["validation"], recipe, settings, place, about)
+    lesson = _Lesson(labels, cut["train"], cut["validation"], recipe, settings, teacher)
+    log = lesson.fit(network, place, about)
     rules = tune(hear(network, labels, cut["validation"], *streams, seed=1), labels)
     test = score_sounds(network, labels, cut["test"])
     heard = find(hear(network, labels, cut["test"], *streams, seed=2), labels, rules)
@@ -74,80 +81,64 @@ def train_own_sounds(
         network="wavenet",
         labels=labels,
         architecture=recipe.architecture(labels, settings),
-        preprocessing=_preprocessing(network),
+        preprocessing=sound_preprocessing(network),
         summary=SUMMARY,
         licence="not stated",
         data=[{key: str(value) for key, value in about.items()}],
         split="by file content, or as the data says",
-        heldout={"excerpts": test.to_json(), "streams": _streams(heard)},
+        heldout={"excerpts": test.to_json(), "streams": stream_figures(heard)},
         limits=list(LIMITS),
-        training=about_training(settings, log, parts),
+        training=about_training(settings, log, parts, teacher),
         postprocessing=asdict(rules),
     )
     path = place.out / f"{name}.safetensors"
-    return Trained(save(path, network.state_dict(), card), path, log, test)
+    card = save(path, network.state_dict(), card)
+    compared = () if teacher is None else compared_sounds(teacher, network, card, cut["test"], test)
+    return Trained(card, path, log, test, compared)
 
 
-def _preprocessing(network: WaveNet) -> dict[str, Any]:
-    return {
-        "sample_rate": network.sample_rate,
-        "hop": network.hop,
-        "input": "mono, linear, -1 to 1, not normalised",
-        "receptive_field_s": round(network.receptive_field / network.sample_rate, 3),
-    }
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """What is learnt, and how: everything but the network and the place."""
 
+    labels: Sequence[str]
+    teach: Mapping[Sound, Ints]
+    validation: Mapping[Sound, Ints]
+    recipe: SoundRecipe
+    settings: Settings
+    teacher: Teacher | None
 
-def _streams(heard: Found) -> dict[str, Any]:
-    return {
-        "planted": heard.planted,
-        "recall": round(heard.recall, 4),
-        "precision": round(heard.precision, 4),
-        "onset_within_s": 0.5,
-    }
+    def fit(self, network: WaveNet, place: Workplace, about: Mapping[str, Any]) -> TrainingLog:
+        settings, count = self.settings, len(self.labels)
+        weights = hop_weights(self.mixer(0), count, 50) if settings.class_weights else None
+        softened = None if self.teacher is None else self.teacher.softened
+        judge = LabelLoss(count, weights, IGNORED, settings.label_smoothing, softened)
+        ask = ask_of(self.teacher, self.labels, network)
 
+        def loss(student: nn.Module, batch: Batch) -> Tensor:
+            return judge(student(batch[0]), batch[1], ask(batch[0]))
 
-def _fit(
-    network: WaveNet,
-    labels: Sequence[str],
-    teach: Mapping[Sound, Ints],
-    validation: Mapping[Sound, Ints],
-    recipe: SoundRecipe,
-    settings: Settings,
-    place: Workplace,
-    about: Mapping[str, Any],
-) -> TrainingLog:
-    def mixer(number: int) -> Mixer:
-        seed = 1_000_003 * settings.seed + number
-        return Mixer(teach, labels, recipe.sample_rate, network.hop, seed, uses=4)
+        def score(judged: nn.Module) -> float:
+            assert isinstance(judged, WaveNet)
+            return score_sounds(judged, self.labels, self.validation).balanced_accuracy
 
-    def batches(number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        return mixer(number).batches(settings.batch, recipe.window_hops)
-
-    weights = hop_weights(mixer(0), len(labels), 50) if settings.class_weights else None
-
-    def loss(network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-        logits = network(batch[0]).flatten(0, 1)
-        return F.cross_entropy(
-            logits,
-            batch[1].flatten(),
-            weights,
-            ignore_index=IGNORED,
-            label_smoothing=settings.label_smoothing,
+        identity = {**about, "architecture": self.recipe.architecture(self.labels, settings)}
+        if self.teacher is not None:
+            identity["distilled"] = self.teacher.about()
+        division: Division[MixedBatch, Batch] = Division(
+            rows=len,
+            part=MixedBatch.part,
+            whole=lambda batch: batch.part(slice(None)),
+            weight=lambda part: judge.weight(part[1]),
         )
+        rounds = Rounds(self.batches, ROUND)
+        title = "own sounds"
+        return fit_own(network, rounds, loss, score, settings, place, identity, title, division)
 
-    def score(judged: nn.Module) -> float:
-        assert isinstance(judged, WaveNet)
-        return score_sounds(judged, labels, validation).balanced_accuracy
+    def mixer(self, number: int, group: int = 0) -> Mixer:
+        rate, seed = self.recipe.sample_rate, 1_000_003 * self.settings.seed + number
+        return Mixer(self.teach, self.labels, rate, rate // 10, seed * GROUPS + group, uses=4)
 
-    identity = {**about, "architecture": recipe.architecture(labels, settings)}
-    rounds = Rounds(batches, ROUND)
-    return fit_own(network, rounds, loss, score, settings, place, identity, "own sounds")
-
-
-def score_sounds(
-    network: WaveNet, labels: Sequence[str], sounds: Mapping[Sound, Ints]
-) -> ClassScores:
-    """How the network names excerpts of at most two seconds, all at one level."""
-    given = excerpts(sounds, network.sample_rate)
-    said = name_excerpts(network, labels, given)
-    return class_scores(labels, [excerpt.label for excerpt in given], said)
+    def batches(self, number: int) -> Iterator[MixedBatch]:
+        mixer = partial(self.mixer, number)
+        return MixedRound(mixer, self.settings.batch, self.recipe.window_hops).batches()

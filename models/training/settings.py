@@ -16,11 +16,14 @@ from models.card import Card
 from models.training.class_scores import ClassScores
 from models.training.dataset import Example, Split
 from models.training.dataset_split import Parts, counts
+from models.training.distil import Measured, Teacher
 from models.training.extras import Extras
 from models.training.loop import TrainingLog, fit
+from models.training.parallel import BY_ROWS, Division, Workers
 from models.training.resume import RunFile
 
 T = TypeVar("T")
+P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,15 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """Where a run writes, whether it goes on from what is there, and who watches its numbers."""
+    """Where a run writes, whether it goes on from what is there, and who watches its numbers.
+
+    `workers` are the processes that share the work; without them it is done in this one.
+    """
 
     out: Path
     resume: bool = False
     watch: Callable[[str, int, float], None] | None = None
+    workers: Workers | None = None
 
     @property
     def state_path(self) -> Path:
@@ -62,7 +69,8 @@ class Workplace:
     def state(self, what: Mapping[str, Any]) -> RunFile:
         """The file that keeps the run that `what` describes; an old one goes unless resumed."""
         told = json.dumps(what, sort_keys=True, default=str)
-        file = RunFile(self.state_path, hashlib.sha256(told.encode()).hexdigest()[:16])
+        # Absolute: whoever writes it may run in another folder.
+        file = RunFile(self.state_path.absolute(), hashlib.sha256(told.encode()).hexdigest()[:16])
         if not self.resume:
             file.remove()
         return file
@@ -70,12 +78,16 @@ class Workplace:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A written checkpoint, how its training went, and its scores on the test split."""
+    """A written checkpoint, how its training went, and its scores on the test split.
+
+    `compared` are its teacher and itself, where it had one.
+    """
 
     card: Card
     path: Path
     log: TrainingLog
     test: ClassScores
+    compared: tuple[Measured, ...] = ()
 
 
 class Rounds(Generic[T]):
@@ -100,14 +112,18 @@ class Rounds(Generic[T]):
 def fit_own(
     network: nn.Module,
     batches: Rounds[T],
-    loss: Callable[[nn.Module, T], Tensor],
+    loss: Callable[[nn.Module, P], Tensor],
     score: Callable[[nn.Module], float],
     settings: Settings,
     place: Workplace,
     identity: Mapping[str, Any],
     title: str,
+    division: Division[T, P] = BY_ROWS,
 ) -> TrainingLog:
-    """The log of a run as `settings` say; `identity` is what else tells it from other runs."""
+    """The log of a run as `settings` say; `identity` is what else tells it from other runs.
+
+    How many workers share it is not told: a run may go on with another number of them.
+    """
     torch.set_flush_denormal(True)
     state = place.state({**identity, "settings": asdict(settings)})
     extras = Extras(
@@ -117,6 +133,7 @@ def fit_own(
         patience=settings.patience,
         keep=state,
         watch=place.watch,
+        workers=place.workers,
     )
     return fit(
         network,
@@ -129,6 +146,7 @@ def fit_own(
         ema=settings.ema,
         title=title,
         extras=extras,
+        division=division,
     )
 
 
@@ -148,7 +166,9 @@ def labels_of(examples: Sequence[Example]) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda label: (label != "background", label)))
 
 
-def about_training(settings: Settings, log: TrainingLog, parts: Parts) -> dict[str, Any]:
+def about_training(
+    settings: Settings, log: TrainingLog, parts: Parts, teacher: Teacher | None = None
+) -> dict[str, Any]:
     """What a card says of the run."""
     best = max(log.scores, key=lambda pair: pair[1]) if log.scores else None
     files: dict[str, dict[Split, int]] = counts(parts)
@@ -158,4 +178,5 @@ def about_training(settings: Settings, log: TrainingLog, parts: Parts) -> dict[s
         "final_loss": round(log.final_loss, 4),
         "best_validation": None if best is None else {"step": best[0], "score": round(best[1], 4)},
         "examples": files,
+        **({} if teacher is None else {"distilled": teacher.about()}),
     }

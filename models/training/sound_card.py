@@ -11,6 +11,7 @@ from models.training.sound_events import Found, Postprocessing
 from models.training.sound_score import spread
 from models.training.sound_sources import PACKAGES
 from models.training.sound_task import BATCH, WINDOW_HOPS, Parts, Run, Task
+from models.wavenet import WaveNet
 
 SUMMARY = "Names what is heard in every tenth of a second; causal, for streams."
 SPLIT = (
@@ -44,12 +45,7 @@ def sound_card(
         network="wavenet",
         labels=task.labels,
         architecture=task.architecture,
-        preprocessing={
-            "sample_rate": task.sample_rate,
-            "hop": task.sample_rate // 10,
-            "input": "mono, linear, -1 to 1, not normalised",
-            "receptive_field_s": round(best.network.receptive_field / task.sample_rate, 3),
-        },
+        preprocessing=sound_preprocessing(best.network),
         summary=SUMMARY,
         data=[package.for_card() for package in PACKAGES if package.name in used],
         split=SPLIT,
@@ -57,12 +53,7 @@ def sound_card(
             "excerpts": best.test,
             "over_seeds": spread([run.test for run in runs]),
             "floor": dict(floor),
-            "streams": {
-                "planted": streams.planted,
-                "recall": round(streams.recall, 4),
-                "precision": round(streams.precision, 4),
-                "onset_within_s": 0.5,
-            },
+            "streams": stream_figures(streams),
         },
         limits=list(LIMITS),
         training={
@@ -77,3 +68,23 @@ def sound_card(
         },
         postprocessing=asdict(rules),
     )
+
+
+def sound_preprocessing(network: WaveNet) -> dict[str, Any]:
+    """What a lane must know of a sound network, for its card."""
+    return {
+        "sample_rate": network.sample_rate,
+        "hop": network.hop,
+        "input": "mono, linear, -1 to 1, not normalised",
+        "receptive_field_s": round(network.receptive_field / network.sample_rate, 3),
+    }
+
+
+def stream_figures(heard: Found) -> dict[str, Any]:
+    """How much of what was planted in streams was found, for a card."""
+    return {
+        "planted": heard.planted,
+        "recall": round(heard.recall, 4),
+        "precision": round(heard.precision, 4),
+        "onset_within_s": 0.5,
+    }

@@ -34,6 +34,11 @@ RECIPES: dict[str, SoundRecipe] = {
         Settings(2000, 32, 6e-3, ema=0.99, label_smoothing=0.02),
         {"channels": 80, "skips": 112},
     ),
+    "wavenet-narrow": SoundRecipe(
+        16_000,
+        Settings(2000, 32, 6e-3, ema=0.99, label_smoothing=0.02),
+        {"channels": 32, "skips": 48, "bands": 48},
+    ),
     "wavenet-small": SoundRecipe(
         8_000,
         Settings(300, 16, 1e-2, ema=0.98, label_smoothing=0.02, check_every=50),

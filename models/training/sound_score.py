@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.training.class_scores import ClassScores, class_scores
 from models.training.sound_data import Samples, Sound
 from models.training.sound_floor import balanced_accuracy, fit_floor, predict_floor
 from models.wavenet import WaveNet
@@ -119,3 +120,12 @@ def spread(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         out[name] = round(float(np.mean(values)), 4)
         out[f"{name}_range"] = [min(values), max(values)]
     return out
+
+
+def score_sounds(
+    network: WaveNet, labels: Sequence[str], sounds: Mapping[Sound, NDArray[np.int16]]
+) -> ClassScores:
+    """How the network names excerpts of at most two seconds, all at one level."""
+    given = excerpts(sounds, network.sample_rate)
+    said = name_excerpts(network, labels, given)
+    return class_scores(labels, [excerpt.label for excerpt in given], said)

@@ -57,8 +57,8 @@ def evaluate_command(request: EvaluateRequest) -> int:
 
 def _sounds(request: EvaluateRequest, card: Card, console: Console) -> dict[str, Any]:
     from models.training.dataset import CLIPS, SOUNDS
-    from models.training.own_sounds import score_sounds
     from models.training.recordings import as_sounds, load_sounds
+    from models.training.sound_score import score_sounds
     from models.wavenet import load_sound
 
     examples = _examples(request, card, SOUNDS | CLIPS)
@@ -74,7 +74,6 @@ def _sounds(request: EvaluateRequest, card: Card, console: Console) -> dict[str,
 
 
 def _clips(request: EvaluateRequest, card: Card, console: Console) -> dict[str, Any]:
-    from models.action import ActionNetwork
     from models.clip import load_labeller
     from models.training.clip_scores import score_clips
     from models.training.clip_sequences import load_clips
@@ -88,9 +87,6 @@ def _clips(request: EvaluateRequest, card: Card, console: Console) -> dict[str, 
     show_unreadable(console, clips.unreadable)
     with _described(request):
         _, network = load_labeller(request.checkpoint)
-    if not isinstance(network, ActionNetwork):
-        message = f"{request.checkpoint}: only networks that see frame by frame can be judged here"
-        raise ConfigError(message)
     scores = score_clips(network, card.labels, _kept(examples, clips.unreadable), clips)
     return _told(request, scores, len(clips.unreadable), console)
 
@@ -101,7 +97,7 @@ def _instances(request: EvaluateRequest, card: Card, console: Console) -> dict[s
     if request.split is not None:
         message = f"--split {request.split}: COCO labels name no splits"
         raise ConfigError(message)
-    return judge_coco(request.checkpoint, card, request.data, request.root, console)
+    return judge_coco(request.checkpoint, card, request.data, request.root, request.out, console)
 
 
 _JUDGES: dict[str, Callable[[EvaluateRequest, Card, Console], dict[str, Any]]] = {

@@ -16,6 +16,7 @@ from pipeline.whole import output_error, whole_file
 if TYPE_CHECKING:
     from models.training.class_scores import ClassScores
     from models.training.dataset import Example, Split
+    from models.training.distil import Measured
     from models.training.settings import Trained
 
 TOLD_AT_MOST = 10
@@ -63,9 +64,22 @@ def show_scores(console: Console, scores: ClassScores) -> None:
     )
 
 
-def show_counts(console: Console, counts: Mapping[str, Mapping[Split, int]]) -> None:
-    """A table of how many files of each label each split has."""
-    table = Table("label", "train", "validation", "test", title="labelled files")
+def show_compared(console: Console, compared: Sequence[Measured]) -> None:
+    """A table of what each network reaches on the test files, and what it costs here."""
+    unit = compared[0].unit
+    table = Table("network", "accuracy", "balanced", "parameters", f"ms a {unit}")
+    table.title = f"on the same test files; time of one {unit} of one stream on this machine"
+    for one in compared:
+        reached = (f"{share:.3f}" for share in (one.scores.accuracy, one.scores.balanced_accuracy))
+        table.add_row(escape(one.name), *reached, f"{one.parameters:,}", f"{one.ms:.2f}")
+    console.print(table)
+
+
+def show_counts(
+    console: Console, counts: Mapping[str, Mapping[Split, int]], title: str = "labelled files"
+) -> None:
+    """A table of how many files, or what else the title says, of each label each split has."""
+    table = Table("label", "train", "validation", "test", title=title)
     for label, row in counts.items():
         table.add_row(escape(label), str(row["train"]), str(row["validation"]), str(row["test"]))
     console.print(table)

@@ -17,14 +17,15 @@ from rich.logging import RichHandler
 from rich.markup import escape
 from rich.pretty import Pretty
 
-from pipeline.commands.own_data import OwnRequest, train_own
+from pipeline.commands.own_data import train_own
+from pipeline.commands.own_request import OwnRequest
 from pipeline.commands.recipes import SourceFrames, finish, frames_of
 from pipeline.errors import ConfigError
 from pipeline.media.audio import read_mono
 
 if TYPE_CHECKING:
     from models.card import Card
-    from models.training.action import Part
+    from models.training.action_data import Part
     from models.training.street import StreetPart
 
 
@@ -153,7 +154,7 @@ def _frames(request: TrainRequest) -> Card:
 
 def _part(half: StreetPart) -> Part:
     """One side of the split, labelled from its own frames alone."""
-    from models.training.action import Part
+    from models.training.action_data import Part
     from models.training.label import label_scene
     from models.training.scene import median_background
     from models.training.street import RATE_HZ
@@ -166,7 +167,7 @@ def _part(half: StreetPart) -> Part:
 def _instances(request: TrainRequest) -> Card:
     if request.source is not None:
         return _own_scene(request, SourceFrames(request.source))
-    from models.training.instances import train_street_people
+    from models.training.street_people import train_street_people
 
     return train_street_people(
         request.out / "street-people.safetensors",
@@ -179,7 +180,7 @@ def _instances(request: TrainRequest) -> Card:
 
 def _own_scene(request: TrainRequest, read: SourceFrames) -> Card:
     labels = _own_labels(request, read)
-    from models.training.instances import train_instances
+    from models.training.own_scene import train_instances
 
     return train_instances(
         labels,

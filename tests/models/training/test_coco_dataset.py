@@ -2,10 +2,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from models.training.coco_dataset import pad, read_coco
+from models.training.coco_dataset import read_coco
 from models.training.dataset import DatasetError
 from models.training.instance_data import decode
 
@@ -33,20 +32,35 @@ def written(folder: Path, labels: Any) -> Path:
 def test_labels_are_read_with_the_files_of_their_pictures(tmp_path: Path) -> None:
     dataset = read_coco(written(tmp_path, coco()), tmp_path / "pictures")
     assert dataset.files[3] == tmp_path / "pictures" / "3.png"
-    assert dataset.size == (20, 12)
+    assert dataset.sizes()[3] == (20, 12)
     assert dataset.counts() == {"box": 10}
     fewer = dataset.without({3})
     assert 3 not in fewer.files and fewer.counts() == {"box": 9}
+    assert list(dataset.only([3]).files) == [3]
 
 
-def test_pictures_and_masks_are_padded_to_one_size(tmp_path: Path) -> None:
-    padded = read_coco(written(tmp_path, coco())).padded()
-    assert {(one["width"], one["height"]) for one in padded["images"]} == {(20, 12)}
-    for one in padded["annotations"]:
-        mask = decode(one, (20, 12))
-        assert mask[2:6, 2:8].all() and mask.sum() == 24
-    grown = pad(np.full((12, 16, 3), 9, np.uint8), (20, 12))
-    assert grown.shape == (12, 20, 3) and (grown[:, :16] == 9).all() and not grown[:, 16:].any()
+def test_labels_are_made_whole_and_numbered_from_one(tmp_path: Path) -> None:
+    made = coco()
+    made["annotations"][3]["iscrowd"] = 1
+    whole = read_coco(written(tmp_path, made)).whole().coco["annotations"]
+    assert [one["id"] for one in whole] == list(range(1, 11))
+    assert [one["iscrowd"] for one in whole] == [0, 0, 0, 1] + [0] * 6
+    assert all(one["area"] == 24 and one["bbox"] == [2, 2, 6, 4] for one in whole)
+    assert all(decode(one, (16 + n % 2 * 4, 12)).sum() == 24 for n, one in enumerate(whole))
+
+
+def test_a_crowd_is_no_label(tmp_path: Path) -> None:
+    made = coco()
+    made["annotations"][3]["iscrowd"] = 1
+    dataset = read_coco(written(tmp_path, made))
+    assert dataset.counts() == {"box": 9}
+    assert [number for number, kinds in dataset.kinds().items() if not kinds] == [3]
+
+
+def test_what_judges_may_be_few_pictures_of_some_kinds(tmp_path: Path) -> None:
+    few = spoilt("few")
+    few["categories"].append({"id": 6, "name": "cat"})
+    assert read_coco(written(tmp_path, few), judging=True).counts() == {"box": 3, "cat": 0}
 
 
 def spoilt(change: str) -> dict[str, Any]:
@@ -63,6 +77,13 @@ def spoilt(change: str) -> dict[str, Any]:
             made["categories"].append({"id": 6, "name": "cat"})
         case "twice":
             made["images"].append(made["images"][0])
+        case "crowds":
+            for one in made["annotations"]:
+                one["iscrowd"] = 1
+        case "nothing":
+            made["images"][4]["height"] = 0
+        case "box":
+            made["annotations"][2]["bbox"] = [1, 2, -3, 4]
         case "size":
             del made["images"][0]["width"]
         case "file":
@@ -80,7 +101,10 @@ def spoilt(change: str) -> dict[str, Any]:
         (spoilt("image"), "a label is of image 99, which is not there"),
         (spoilt("category"), "a label is of category 99, which is not there"),
         (spoilt("empty"), "the category cat has no label"),
+        (spoilt("crowds"), "the category box has no label"),
         (spoilt("twice"), "occurs twice"),
+        (spoilt("nothing"), "image 4 cannot be 16x0"),
+        (spoilt("box"), r"label 2 has a box that is none: \[1, 2, -3, 4\]"),
         (spoilt("size"), "not whole: 'width' is missing"),
         (spoilt("file"), "not whole: 'file_name' is missing"),
     ],
@@ -90,9 +114,12 @@ def test_labels_that_will_not_do_are_told(labels: Any, why: str, tmp_path: Path)
         read_coco(written(tmp_path, labels))
 
 
-def test_a_label_without_a_mask_is_told(tmp_path: Path) -> None:
+def test_a_mask_that_will_not_do_is_told_with_its_picture(tmp_path: Path) -> None:
     made = coco()
-    del made["annotations"][0]["segmentation"]
+    del made["annotations"][2]["segmentation"]
+    made["annotations"][5]["segmentation"] = [[90, 90, 95, 90, 95, 95]]
     dataset = read_coco(written(tmp_path, made))
-    with pytest.raises(DatasetError, match="has no mask"):
-        dataset.padded()
+    with pytest.raises(DatasetError, match=r"2\.png: label 2 has no mask; .*and 1 more labels"):
+        dataset.whole()
+    with pytest.raises(DatasetError, match=r"5\.png: label 5 reaches outside its picture"):
+        dataset.without({2}).whole()

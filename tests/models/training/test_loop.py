@@ -221,7 +221,15 @@ def test_every_schedule_stays_between_nothing_and_all(name: str) -> None:
     shares = [SCHEDULES[name](step, 50) for step in range(51)]
     assert max(shares) == pytest.approx(1.0)
     assert all(0 <= share <= 1 for share in shares)
-    assert shares[-1] == pytest.approx(1.0 if name == "constant" else 0.0, abs=1e-9)
+    assert shares[-1] == pytest.approx({"constant": 1.0, "step": 0.01}.get(name, 0.0), abs=1e-9)
+
+
+def test_the_step_schedule_warms_up_and_falls_twice() -> None:
+    shares = [SCHEDULES["step"](step, 90) for step in range(90)]
+    assert shares[:9] == [pytest.approx((step + 1) / 9) for step in range(9)]
+    assert shares[9:60] == [1.0] * 51
+    assert shares[60:80] == [pytest.approx(0.1)] * 20
+    assert shares[80:] == [pytest.approx(0.01)] * 10
 
 
 @pytest.mark.parametrize(

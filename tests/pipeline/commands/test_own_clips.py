@@ -34,6 +34,16 @@ def action(clips: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
+def snippets(clips: Path) -> Path:
+    """The checkpoint of a short training of a clip CNN."""
+    out = clips.parent / "snippets"
+    small = ["--recipe", "conv3d-small", "--steps", "40", "--check-every", "20"]
+    result = call("train", "action", clips, *small, "--out", out)
+    assert result.exit_code == 0, result.output
+    return out / "squares.safetensors"
+
+
+@pytest.fixture(scope="module")
 def frames(pictures: Path) -> Path:
     """The checkpoint of a short training on pictures."""
     out = pictures.parent / "out"
@@ -43,7 +53,7 @@ def frames(pictures: Path) -> Path:
     return out / "stills.safetensors"
 
 
-@pytest.mark.parametrize("name", ["action", "frames"])
+@pytest.mark.parametrize("name", ["action", "snippets", "frames"])
 def test_a_stream_is_seen_with_it(
     name: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -62,7 +72,9 @@ def test_a_stream_is_seen_with_it(
         assert near, (start, label, events)
 
 
-@pytest.mark.parametrize(("name", "data"), [("action", "clips"), ("frames", "pictures")])
+@pytest.mark.parametrize(
+    ("name", "data"), [("action", "clips"), ("snippets", "clips"), ("frames", "pictures")]
+)
 def test_it_is_judged_by_labelled_files(
     name: str, data: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -172,7 +172,7 @@ def test_data_that_will_not_do_gives_3(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        (["--recipe", "deep"], "--recipe deep: there are wavenet, wavenet-small"),
+        (["--recipe", "deep"], "--recipe deep: there are wavenet, wavenet-narrow, wavenet-small"),
         (["--steps", "0"], "--steps 0: at least 1 step is needed"),
         (["--dropout", "1"], "--dropout 1.0: it is from 0 to below 1"),
         (["--schedule", "steep"], "--schedule steep: there are one_cycle"),

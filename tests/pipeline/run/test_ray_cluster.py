@@ -7,13 +7,16 @@ import socket
 import pytest
 
 from pipeline.errors import LaneError
-from pipeline.run.ray_cluster import start_ray_for
+
+pytestmark = [pytest.mark.ray]
 
 
 @pytest.mark.parametrize("form", ["{}:{}", "ray://{}:{}"])
 def test_an_address_where_nobody_answers_is_told(
     form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from pipeline.run.ray_cluster import start_ray_for
+
     with socket.socket() as taken:  # bound, so nobody else gets it, but it takes no calls
         taken.bind(("127.0.0.1", 0))
         address = form.format(*taken.getsockname())

@@ -13,10 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.commands.own_data import chosen, name_of
 from pipeline.commands.own_media import read_picture
 from pipeline.commands.own_report import DataError, show_counts, tell
-from pipeline.commands.own_request import OwnRequest, settings_of, workplace
+from pipeline.commands.own_request import OwnRequest, chosen, name_of, settings_of, workplace
 from pipeline.errors import ConfigError, SourceError
 from pipeline.whole import whole_file
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -21,6 +20,8 @@ from pipeline.commands.own_report import (
 from pipeline.commands.own_request import (
     OwnRequest,
     check_taught,
+    chosen,
+    name_of,
     settings_of,
     teacher_of,
     workplace,
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from models.training.dataset import Example
     from models.training.dataset_split import Parts
     from models.training.settings import Settings, Trained, Workplace
-
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,19 +172,6 @@ def check(
     show_counts(console, counts(parts))
     about = {"name": request.data.name, "sha256_16": dataset_digest(good, digests)}
     return Checked(parts, about)
-
-
-def chosen(recipes: dict[str, R], name: str | None, default: str) -> R:
-    """The recipe of that name; ConfigError tells which there are."""
-    if (name or default) not in recipes:
-        message = f"--recipe {name}: there are {', '.join(recipes)}"
-        raise ConfigError(message)
-    return recipes[name or default]
-
-
-def name_of(data: Path) -> str:
-    """The name of a checkpoint after its data."""
-    return data.resolve().stem or "own"
 
 
 def _no_trunk(request: OwnRequest) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from models.training.parallel import Workers
     from models.training.settings import Settings, Workplace
 
+
+R = TypeVar("R")
 
 TAUGHT = ("sound", "frames")
 
@@ -162,3 +164,16 @@ def teacher_of(
         return None
     given = {name: value for name, value in request.softened.items() if value is not None}
     return read_teacher(request.distil, Softened(**given))
+
+
+def chosen(recipes: dict[str, R], name: str | None, default: str) -> R:
+    """The recipe of that name; ConfigError tells which there are."""
+    if (name or default) not in recipes:
+        message = f"--recipe {name}: there are {', '.join(recipes)}"
+        raise ConfigError(message)
+    return recipes[name or default]
+
+
+def name_of(data: Path) -> str:
+    """The name of a checkpoint after its data."""
+    return data.resolve().stem or "own"

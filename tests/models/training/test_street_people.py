@@ -66,4 +66,5 @@ def test_the_card_tells_what_the_rest_of_the_street_said(
     assert ALL - TEACH <= counts["labelled"] <= 2 * (ALL - TEACH)  # two people, never the thing
     assert card.heldout["on_40_frames_checked_by_eye"]["labelled"] == 274
     segmenter = load_segmenter(out)
-    assert segmenter.segment([np.zeros((96, 128, 3), np.uint8)], [(128, 96)]) is not None
+    assert segmenter.card.sha256 == card.sha256
+    assert segmenter.min_size == 96

@@ -6,33 +6,74 @@ Imports PyAV and NumPy, never torch.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from pipeline.errors import SourceError
-from pipeline.lane import Lane
+from pipeline.lane import Lane, Windower
 from pipeline.media.decode import Decoder
-from pipeline.records import AudioChunk, Frame, Gap, Medium, StreamInfo, Window
+from pipeline.records import AudioChunk, Frame, Gap, Medium, Span, StreamInfo, Window
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """What a Reader has done so far; plain numbers, cheap to send.
 
-    `decoded` counts frames and samples by medium; `not_sampled` counts them by lane. `position`
-    is the media time that the decoder has reached.
+    `decoded` counts frames and samples by medium; `not_sampled`, `gated` and `dropped` (by reason)
+    count them by lane. `gated_spans` is each lane's latest gated stretch. `position` is the media
+    time that the decoder has reached.
     """
 
     position: Fraction
     decoded: dict[str, int]
     not_sampled: dict[str, int]
+    gated: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
+    gated_spans: dict[str, Span] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls) -> Progress:
         """Before the first step."""
         return cls(Fraction(0), {}, {})
+
+    @classmethod
+    def of(
+        cls,
+        position: Fraction,
+        decoded: Mapping[str, int],
+        windowers: Mapping[str, Windower],
+        dropped: Mapping[str, Mapping[str, int]] | None = None,
+    ) -> Progress:
+        """The totals of these windowers, by lane, and what was `dropped` after them."""
+        given_up = {name: Counter(windower.dropped) for name, windower in windowers.items()}
+        for name, counts in (dropped or {}).items():
+            given_up[name].update(counts)
+        spans = {name: windower.gated_span for name, windower in windowers.items()}
+        return cls(
+            position,
+            dict(decoded),
+            {name: windower.not_sampled for name, windower in windowers.items()},
+            {name: windower.gated for name, windower in windowers.items()},
+            {name: dict(counts) for name, counts in given_up.items() if counts},
+            {name: span for name, span in spans.items() if span is not None},
+        )
+
+    def after(self, earlier: Progress) -> Progress:
+        """These totals on top of those of the readers before this one, of the same stream."""
+        reasons = {
+            name: _sums(earlier.dropped.get(name, {}), self.dropped.get(name, {}))
+            for name in {**earlier.dropped, **self.dropped}
+        }
+        return Progress(
+            max(earlier.position, self.position),
+            _sums(earlier.decoded, self.decoded),
+            _sums(earlier.not_sampled, self.not_sampled),
+            _sums(earlier.gated, self.gated),
+            reasons,
+            {**earlier.gated_spans, **self.gated_spans},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +163,13 @@ class Reader:
         return Cut(lane.name, windows, self._progress())
 
     def _progress(self) -> Progress:
-        left_out = {name: windower.not_sampled for name, windower in self._windowers.items()}
         # Exact times are dear, and asked for once a batch: the latest of a medium ends last.
         position = max((item.span.end for item in self._latest.values()), default=Fraction(0))
-        return Progress(position, dict(self._decoded), left_out)
+        return Progress.of(position, self._decoded, self._windowers)
+
+
+def _sums(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
 
 def _medium_of(item: Frame | AudioChunk | Gap) -> Medium:

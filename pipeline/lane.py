@@ -6,13 +6,33 @@ are not thread-safe, raise instead of returning a sentinel, and are flushed exac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from typing import Any, Protocol
 
 from models.card import Card
-from pipeline.records import AudioChunk, Event, Failure, Frame, Gap, Medium, Prediction, Window
+from pipeline.records import (
+    AudioChunk,
+    Event,
+    Failure,
+    Frame,
+    Gap,
+    Medium,
+    Prediction,
+    Span,
+    Window,
+)
+
+
+class Gate(Protocol):
+    """Decides which sampled frames of one stream are worth a network's time."""
+
+    def wants(self, frame: Frame) -> bool:
+        """True when something changes in it, or lately did, or it is time for a heartbeat.
+
+        Asked once for every sampled frame, in order, whatever becomes of the frame.
+        """
 
 
 class Windower(Protocol):
@@ -25,6 +45,24 @@ class Windower(Protocol):
     @property
     def not_sampled(self) -> int:
         """Frames or samples that no window will ever hold, by plan, so far."""
+
+    @property
+    def gated(self) -> int:
+        """Frames that a gate has withheld so far, because nothing changed in them."""
+
+    @property
+    def gated_span(self) -> Span | None:
+        """The latest stretch in which a gate let through no more than heartbeats, so far."""
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """Frames or samples given up so far because of overload, by reason."""
+
+    def set_level(self, level: int) -> None:
+        """Sheds load: of what is sampled, one in 2^`level` is kept; 0 keeps all.
+
+        A lane whose network must hear everything ignores it.
+        """
 
     def push(self, item: Frame | AudioChunk | Gap) -> Iterable[Window]:
         """The windows that this item completes, often none."""
@@ -42,6 +80,25 @@ class Predictor(Protocol):
     def forget(self, stream: str) -> None:
         """Drops what is cached for a stream that has ended; unknown streams are fine."""
 
+    def remember(self) -> Any:
+        """What is cached for all streams, to be pickled; a later call must not change it."""
+
+    def recall(self, known: Any) -> None:
+        """Takes over what another predictor of this lane remembered."""
+
+
+class Stateless:
+    """For predictors that keep nothing of any stream: what they have to say about it."""
+
+    def forget(self, stream: str) -> None:
+        """Nothing: no state is kept."""
+
+    def remember(self) -> None:
+        """Nothing: no state is kept."""
+
+    def recall(self, known: None) -> None:
+        """Nothing: no state is kept."""
+
 
 class Aggregator(Protocol):
     """Turns the predictions of one stream, in order, into events."""
@@ -52,6 +109,12 @@ class Aggregator(Protocol):
 
     def push(self, answer: Prediction | Failure) -> Iterable[Event]:
         """The events that this answer completes, in order of their ends."""
+
+    def still(self, until: Fraction) -> None:
+        """Learns that nothing changed up to `until`: a gate withheld what came after the last push.
+
+        What is open holds until then at least. It may be told late, or never.
+        """
 
     def flush(self) -> Iterable[Event]:
         """The events that were still open when the stream ended."""

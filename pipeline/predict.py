@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -61,6 +62,16 @@ class PoolMember:
         """Drops what every network has cached of a stream that has ended."""
         for predictor in self._predictors.values():
             predictor.forget(stream)
+
+    def checkpoint(self) -> bytes:
+        """What every network has cached of every stream, for a member that goes on after it."""
+        known = {name: predictor.remember() for name, predictor in self._predictors.items()}
+        return pickle.dumps(known, protocol=5)
+
+    def restore(self, checkpoint: bytes) -> None:
+        """Goes on where another member was; the bytes are that member's own."""
+        for name, known in pickle.loads(checkpoint).items():
+            self._predictors[name].recall(known)
 
     def _answer(self, lane: str, group: Sequence[Window]) -> Sequence[Prediction | Failure]:
         try:

@@ -93,6 +93,9 @@ class Pixels(Protocol):
     def rgb(self, width: int, height: int) -> NDArray[np.uint8]:
         """(height, width, 3) RGB, converted and scaled in one step, once per wanted size."""
 
+    def luma(self, least_px: int) -> NDArray[np.uint8]:
+        """(h, w) brightness as shown, halved while it stays at least `least_px` across."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -150,7 +153,8 @@ class Mark:
     `index` counts the windows of its stream and lane from 0, without holes. `units` is how many
     decoded frames or source samples the window accounts for in the ledger. `size` is (width,
     height) of the source frame in px, for windows of pictures. `fresh` says that something is
-    missing between the window before and this one: cached state is void.
+    missing between the window before and this one: cached state is void. `gated` is the stretch
+    before it in which a gate let through no more than heartbeats, because nothing changed.
     """
 
     stream: str
@@ -160,6 +164,7 @@ class Mark:
     units: int
     size: tuple[int, int] | None = None
     fresh: bool = False
+    gated: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ NumPy and plain Python, no torch.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterable, Sequence
 
-from pipeline.cut import ReadReport
+from pipeline.cut import Progress, ReadReport
 from pipeline.lane import Aggregator, Lane
 from pipeline.ledger import LaneBook, Ledger
 from pipeline.records import Event, Failure, Prediction
@@ -55,6 +56,22 @@ class Settler:
             out += self._timeline.push(lane, events, aggregator.watermark)
         return self._write(out)
 
+    def read(self, progress: Progress) -> list[Event]:
+        """The events that the reader's totals so far made certain, in order, now written.
+
+        The totals go into the books. Where all that was offered to a lane is accounted for, no
+        window of it is on its way: a gate that withholds frames holds the other lanes up no more.
+        Progress comes before the answers to what was read after it.
+        """
+        self.ledger.read(progress)
+        out: list[Event] = []
+        for lane, span in progress.gated_spans.items():
+            aggregator = self._aggregators.get(lane)
+            if aggregator is not None and self.ledger.lanes[lane].missing == 0:
+                aggregator.still(span.end)
+                out += self._timeline.push(lane, (), aggregator.watermark)
+        return self._write(out)
+
     def finish(self, report: ReadReport, lost: str | None = None) -> list[Event]:
         """The last events, once all answers are in; takes the reader's side of the books.
 
@@ -71,6 +88,16 @@ class Settler:
         self._balance(report, lost)
         return self._write(out)
 
+    def snapshot(self) -> bytes:
+        """All that it knows of the stream but its sinks, for a settler that goes on after it."""
+        known = (self._aggregators, self._next, self._waiting, self._timeline, self.ledger)
+        return pickle.dumps(known, protocol=5)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Goes on where another settler of this stream was; the bytes are its own process's."""
+        known = pickle.loads(snapshot)
+        self._aggregators, self._next, self._waiting, self._timeline, self.ledger = known
+
     def close(self) -> None:
         """Makes every output complete; OutputError when one cannot be."""
         for sink in self._sinks:
@@ -83,6 +110,8 @@ class Settler:
 
     def _book(self, lane: str, answer: Prediction | Failure) -> None:
         book = self.ledger.lanes[lane]
+        if answer.mark.gated is not None:
+            book.note_gated(answer.mark.gated)
         if isinstance(answer, Failure):
             book.failed[answer.reason] += answer.mark.units
         else:
@@ -90,7 +119,7 @@ class Settler:
 
     def _balance(self, report: ReadReport, lost: str | None) -> None:
         ledger = self.ledger
-        ledger.decoded.update(report.progress.decoded)
+        ledger.read(report.progress)
         ledger.troubles.update(report.troubles)
         ledger.gaps += [
             {
@@ -101,9 +130,7 @@ class Settler:
             }
             for gap in report.gaps
         ]
-        for name, book in ledger.lanes.items():
-            book.offered = ledger.decoded[book.medium]
-            book.not_sampled = report.progress.not_sampled.get(name, 0)
+        for book in ledger.lanes.values():
             if lost and book.missing > 0:
                 book.dropped[lost] += book.missing
 

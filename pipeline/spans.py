@@ -104,6 +104,11 @@ class SpanMaker:
                     self._open[number] = _Open(span.start, score)
         self._now = span.end
 
+    def hold(self, until: Fraction) -> None:
+        """Lets what is open hold until then at least; no row will come for the time before."""
+        if self._now is not None:
+            self._now = max(self._now, until)
+
     def flush(self) -> Iterator[LabelSpan]:
         """What was still open, ended now; the next row starts from nothing (after a gap, say)."""
         for number in sorted(self._open):

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.card import Card
-from pipeline.lane import Lane, Predictor
+from pipeline.lane import Lane, Predictor, Stateless
 from pipeline.lanes.instances import InstanceAggregator
 from pipeline.lanes.labels import LabelAggregator
 from pipeline.lanes.sampling import RateSampler
@@ -62,6 +63,14 @@ class ArrayPixels:
 
         scaled = cv2.resize(self.image, (width, height), interpolation=cv2.INTER_AREA)
         return np.asarray(scaled, np.uint8)
+
+    def luma(self, least_px: int) -> NDArray[np.uint8]:
+        """(h, w) brightness, halved while it stays at least `least_px` across."""
+        import cv2
+
+        from pipeline.media.pixels import halved
+
+        return halved(np.asarray(cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY)), least_px)
 
 
 def scripted_frames(
@@ -153,7 +162,7 @@ def _sound_windower(lane: str, hop_samples: int, stream: str) -> HopWindower:
     return HopWindower(stream, lane, Resampler(SOUND_HZ), SOUND_HZ, hop_samples)
 
 
-class BrightnessPredictor:
+class BrightnessPredictor(Stateless):
     """The mean of a picture, 0..1, as the score of `bright`."""
 
     def predict(self, windows: Sequence[Window]) -> list[Prediction]:
@@ -163,9 +172,6 @@ class BrightnessPredictor:
             Prediction(window.mark, scores=np.array([[1 - mean, mean]], np.float32))
             for window, mean in zip(windows, means, strict=True)
         ]
-
-    def forget(self, stream: str) -> None:
-        """Nothing: no state is kept."""
 
 
 class LoudnessPredictor:
@@ -182,6 +188,14 @@ class LoudnessPredictor:
         """Drops the level of a stream that has ended."""
         self._levels.pop(stream, None)
 
+    def remember(self) -> dict[str, Any]:
+        """The levels by stream."""
+        return dict(self._levels)
+
+    def recall(self, known: dict[str, Any]) -> None:
+        """Goes on from these levels."""
+        self._levels = dict(known)
+
     def _scores(self, window: Window) -> NDArray[np.float32]:
         mark = window.mark
         level = 0.0 if mark.fresh else self._levels.get(mark.stream, 0.0)
@@ -193,15 +207,12 @@ class LoudnessPredictor:
         return np.array(rows, np.float32)
 
 
-class BlobPredictor:
+class BlobPredictor(Stateless):
     """Connected bright patches of at least 4 px, largest first."""
 
     def predict(self, windows: Sequence[Window]) -> list[Prediction]:
         """The patches of each window; boxes in px of the source frame."""
         return [Prediction(window.mark, instances=self._blobs(window)) for window in windows]
-
-    def forget(self, stream: str) -> None:
-        """Nothing: no state is kept."""
 
     def _blobs(self, window: Window) -> tuple[InstanceMask, ...]:
         import cv2
@@ -244,6 +255,14 @@ class FailingPredictor:
     def forget(self, stream: str) -> None:
         """Passes it on."""
         self._inner.forget(stream)
+
+    def remember(self) -> Any:
+        """Passes it on."""
+        return self._inner.remember()
+
+    def recall(self, known: Any) -> None:
+        """Passes it on."""
+        self._inner.recall(known)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,9 +12,11 @@ from models.card import Card, CheckpointError
 from models.checkpoint import read_card
 from models.runtime import Precision, RuntimeName
 from pipeline.config.base import Batch, Name, RuntimeChoice, StrictModel, settled
-from pipeline.lane import Lane
+from pipeline.lane import Gate, Lane
+from pipeline.lanes.gate import GateConfig
 from pipeline.lanes.labels import HysteresisConfig, LabelAggregator
 from pipeline.lanes.sampling import RateSampler
+from pipeline.lanes.throttle import Throttle
 from pipeline.lanes.windowing import FrameWindower, fit_exactly
 from pipeline.records import Prediction, Window
 
@@ -31,6 +33,7 @@ class ActionLane(StrictModel):
     batch: Batch = 4
     runtime: RuntimeChoice = "eager"
     precision: Precision = "float32"
+    gate: GateConfig | None = None
     spans: HysteresisConfig = HysteresisConfig()
 
     def build(self, device: str, *, offline: bool = True) -> Lane:
@@ -47,7 +50,12 @@ class ActionLane(StrictModel):
             pinned=True,
             batch=self.batch,
             make_windower=partial(
-                _windower, self.name, want["rate_hz"], want["width"], want["height"]
+                _windower,
+                self.name,
+                want["rate_hz"],
+                want["width"],
+                want["height"],
+                self.gate.build() if self.gate else None,
             ),
             make_predictor=partial(
                 _predictor,
@@ -64,8 +72,22 @@ class ActionLane(StrictModel):
         )
 
 
-def _windower(lane: str, rate_hz: float, width: int, height: int, stream: str) -> FrameWindower:
-    return FrameWindower(stream, lane, RateSampler(rate_hz), fit_exactly(width, height))
+def _windower(
+    lane: str,
+    rate_hz: float,
+    width: int,
+    height: int,
+    make_gate: Callable[[], Gate] | None,
+    stream: str,
+) -> FrameWindower:
+    return FrameWindower(
+        stream,
+        lane,
+        RateSampler(rate_hz),
+        fit_exactly(width, height),
+        throttle=Throttle(rate_hz),
+        gate=make_gate() if make_gate else None,
+    )
 
 
 def _predictor(
@@ -117,6 +139,14 @@ class ActionPredictor:
     def forget(self, stream: str) -> None:
         """Drops the cached state of a stream that has ended."""
         self._states.pop(stream, None)
+
+    def remember(self) -> dict[str, Any]:
+        """The cached states by stream."""
+        return dict(self._states)
+
+    def recall(self, known: dict[str, Any]) -> None:
+        """Goes on from these states."""
+        self._states = dict(known)
 
     def _step(self, window: Window, feature: Any, states: dict[str, Any]) -> Prediction:
         import torch

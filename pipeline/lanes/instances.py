@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -14,10 +14,12 @@ from models.card import Card, CheckpointError
 from models.checkpoint import read_card
 from models.runtime import Precision, RuntimeName
 from pipeline.config.base import Batch, Name, Rate, RuntimeChoice, Score, StrictModel, settled
-from pipeline.lane import Lane
+from pipeline.lane import Gate, Lane, Stateless
+from pipeline.lanes.gate import GateConfig
 from pipeline.lanes.sampling import RateSampler
+from pipeline.lanes.throttle import Throttle
 from pipeline.lanes.windowing import FrameWindower, fit_short_side
-from pipeline.records import Event, Failure, InstanceMask, Prediction, Rle, Window
+from pipeline.records import Event, Failure, InstanceMask, Mark, Prediction, Rle, Window
 
 if TYPE_CHECKING:
     from models.mask_rcnn import Found, Segmenter
@@ -34,6 +36,7 @@ class InstancesLane(StrictModel):
     batch: Batch = 4
     runtime: RuntimeChoice = "eager"
     precision: Precision = "float32"
+    gate: GateConfig | None = None
 
     def build(self, device: str, *, offline: bool = True) -> Lane:
         """The lane; CheckpointError when the weights are missing or of another network."""
@@ -44,7 +47,13 @@ class InstancesLane(StrictModel):
             medium="video",
             pinned=False,
             batch=self.batch,
-            make_windower=partial(_windower, self.name, self.rate_hz, short_px),
+            make_windower=partial(
+                _windower,
+                self.name,
+                self.rate_hz,
+                short_px,
+                self.gate.build() if self.gate else None,
+            ),
             make_predictor=partial(
                 _predictor,
                 self.weights,
@@ -74,8 +83,21 @@ def _card(weights: str) -> Card:
     return card
 
 
-def _windower(lane: str, rate_hz: float, short_px: int, stream: str) -> FrameWindower:
-    return FrameWindower(stream, lane, RateSampler(rate_hz), fit_short_side(short_px))
+def _windower(
+    lane: str,
+    rate_hz: float,
+    short_px: int,
+    make_gate: Callable[[], Gate] | None,
+    stream: str,
+) -> FrameWindower:
+    return FrameWindower(
+        stream,
+        lane,
+        RateSampler(rate_hz),
+        fit_short_side(short_px),
+        throttle=Throttle(rate_hz),
+        gate=make_gate() if make_gate else None,
+    )
 
 
 def _predictor(
@@ -103,7 +125,7 @@ def _predictor(
     )
 
 
-class InstancePredictor:
+class InstancePredictor(Stateless):
     """Runs Mask R-CNN; masks leave as run lengths, so no bitmap ever travels."""
 
     def __init__(self, segmenter: Segmenter) -> None:
@@ -118,9 +140,6 @@ class InstancePredictor:
             for window, things in zip(windows, found, strict=True)
         ]
 
-    def forget(self, stream: str) -> None:
-        """Nothing: no state is kept."""
-
 
 def instance_from(found: Found) -> InstanceMask:
     """The pipeline's record of what the network found."""
@@ -132,7 +151,8 @@ class InstanceAggregator:
     """One event for each thing in each analysed frame, with the id of the track it belongs to.
 
     ByteTrack (Zhang et al., ECCV 2022). A thing that is in no confirmed track has no id: counting
-    such things as tracks is how counts go wrong.
+    such things as tracks is how counts go wrong. Over a gated stretch nothing moved, so for the
+    tracker no more than one step of the rate goes by, and who stands still keeps the track.
     """
 
     def __init__(self, stream: str, lane: str, card: Card, rate_hz: float) -> None:
@@ -142,6 +162,8 @@ class InstanceAggregator:
         self._rate_hz = rate_hz
         self._tracker: Any = None
         self._watermark: Fraction | None = None
+        self._latest: Fraction | None = None
+        self._still = Fraction(0)
 
     @property
     def watermark(self) -> Fraction | None:
@@ -152,9 +174,10 @@ class InstanceAggregator:
         """The events of this frame: they are over when the frame is."""
         span = answer.mark.span
         self._watermark = span.end
+        self._pass_over(answer.mark)
         if isinstance(answer, Failure):
             return
-        for instance in self._tracked(answer.instances, float(span.start)):
+        for instance in self._tracked(answer.instances, float(span.start - self._still)):
             yield Event(
                 self._stream,
                 self._lane,
@@ -166,9 +189,21 @@ class InstanceAggregator:
                 instance,
             )
 
+    def still(self, until: Fraction) -> None:
+        """Moves the watermark: a withheld frame has no events."""
+        if self._watermark is not None:
+            self._watermark = max(self._watermark, until)
+
     def flush(self) -> Iterator[Event]:
         """Nothing: no event outlives its frame."""
         yield from ()
+
+    def _pass_over(self, mark: Mark) -> None:
+        start, gated = mark.span.start, mark.gated
+        if self._latest is not None and gated is not None and gated.end == start:
+            step = Fraction(self._rate_hz).limit_denominator(10_000) ** -1
+            self._still += max(Fraction(0), start - self._latest - step)
+        self._latest = start
 
     def _tracked(self, instances: Sequence[InstanceMask], time_s: float) -> Iterator[InstanceMask]:
         import supervision as sv

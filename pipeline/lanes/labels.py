@@ -55,7 +55,12 @@ class LabelAggregator:
         return self._maker.watermark
 
     def push(self, answer: Prediction | Failure) -> Iterator[Event]:
-        """The events that these scores complete; a gap or a failed window ends what was open."""
+        """The events that these scores complete; a gap or a failed window ends what was open.
+
+        What was open when a gate closed holds over the gated stretch: nothing changed in it.
+        """
+        if answer.mark.gated is not None:
+            self.still(answer.mark.gated.end)
         if answer.mark.fresh or isinstance(answer, Failure):
             yield from self.flush()
         if isinstance(answer, Failure) or answer.scores is None:
@@ -68,6 +73,10 @@ class LabelAggregator:
                 break  # the padded tail of the last hop
             for found in self._maker.push(Span(start, min(start + step, span.end)), row):
                 yield self._event(found)
+
+    def still(self, until: Fraction) -> None:
+        """Lets what is open hold until then at least."""
+        self._maker.hold(until)
 
     def flush(self) -> Iterator[Event]:
         """The events that were still open."""

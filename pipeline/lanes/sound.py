@@ -103,6 +103,14 @@ class SoundPredictor:
         """Drops the cached state of a stream that has ended."""
         self._states.pop(stream, None)
 
+    def remember(self) -> dict[str, Any]:
+        """The cached states by stream."""
+        return dict(self._states)
+
+    def recall(self, known: dict[str, Any]) -> None:
+        """Goes on from these states."""
+        self._states = dict(known)
+
     def _answer(self, window: Window, states: dict[str, Any]) -> Prediction:
         import torch
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from functools import partial
 from typing import Protocol
@@ -11,7 +11,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.lane import Gate
 from pipeline.lanes.sampling import RateSampler
+from pipeline.lanes.throttle import Throttle
 from pipeline.records import AudioChunk, Frame, Gap, Mark, Span, Window
 
 Fit = Callable[[int, int], tuple[int, int]]
@@ -37,16 +39,34 @@ def _short_side(short_px: int, width: int, height: int) -> tuple[int, int]:
 
 
 class FrameWindower:
-    """One window for each frame that the sampler lets through, converted and scaled once."""
+    """One window for each frame that is let through, converted and scaled once.
 
-    def __init__(self, stream: str, lane: str, sampler: RateSampler, fit: Fit) -> None:
+    First the sampler chooses, then the throttle, if there is overload, then the gate. The first
+    frame of all and the first after a Gap pass the gate whatever it says.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        lane: str,
+        sampler: RateSampler,
+        fit: Fit,
+        *,
+        throttle: Throttle | None = None,
+        gate: Gate | None = None,
+    ) -> None:
         self._stream = stream
         self._lane = lane
         self._sampler = sampler
         self._fit = fit
+        self._throttle = throttle
+        self._gate = gate
         self._index = 0
         self._fresh = True
         self._not_sampled = 0
+        self._throttled = 0
+        self._gated = 0
+        self._still = Stillness()
 
     @property
     def pending_units(self) -> int:
@@ -58,10 +78,31 @@ class FrameWindower:
         """How many frames the sampler passed over."""
         return self._not_sampled
 
+    @property
+    def gated(self) -> int:
+        """How many frames the gate has withheld."""
+        return self._gated
+
+    @property
+    def gated_span(self) -> Span | None:
+        """The latest stretch in which the gate let through no more than heartbeats."""
+        return self._still.span
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many sampled frames were given up because of overload."""
+        return {"lower_rate": self._throttled} if self._throttled else {}
+
+    def set_level(self, level: int) -> None:
+        """Keeps one in 2^`level` of the sampled frames from now on."""
+        if self._throttle is not None:
+            self._throttle.set_level(level)
+
     def push(self, item: Frame | AudioChunk | Gap) -> Iterator[Window]:
         """The window of this frame, if it is sampled."""
         if isinstance(item, Gap):
             self._fresh = True
+            self._still.interrupted()
             return
         if not isinstance(item, Frame):
             message = f"lane {self._lane} watches pictures and was given {type(item).__name__}"
@@ -69,9 +110,17 @@ class FrameWindower:
         if not self._sampler.wants(item.span.start):
             self._not_sampled += 1
             return
+        if self._throttle is not None and not self._throttle.wants(item.span.start):
+            self._throttled += 1
+            return
+        if not self._passes(item):
+            self._gated += 1
+            self._still.withheld(item.span)
+            return
         size = (item.pixels.width, item.pixels.height)
         picture = item.pixels.rgb(*self._fit(*size))
-        mark = Mark(self._stream, self._lane, self._index, item.span, 1, size, self._fresh)
+        still = self._still.passed(item.span) if self._gate is not None else None
+        mark = Mark(self._stream, self._lane, self._index, item.span, 1, size, self._fresh, still)
         self._index += 1
         self._fresh = False
         yield Window(mark, picture)
@@ -79,6 +128,38 @@ class FrameWindower:
     def flush(self) -> Iterator[Window]:
         """Nothing: a frame is decided on at once."""
         yield from ()
+
+    def _passes(self, frame: Frame) -> bool:
+        return self._gate is None or self._gate.wants(frame) or self._fresh
+
+
+class Stillness:
+    """Joins withheld frames to stretches: a lone frame that passes between them is a heartbeat."""
+
+    def __init__(self) -> None:
+        self.span: Span | None = None
+        self._goes_on = False
+        self._untold = False
+
+    def withheld(self, frame: Span) -> None:
+        """Takes a frame that the gate withheld."""
+        start = self.span.start if self.span is not None and self._goes_on else frame.start
+        self.span = Span(start, frame.end)
+        self._goes_on = self._untold = True
+
+    def passed(self, frame: Span) -> Span | None:
+        """The stretch that this frame ends, from its first withheld frame on; often none."""
+        if not self._untold or self.span is None:
+            self._goes_on = False
+            return None
+        self._untold = False
+        if self._goes_on:
+            self.span = Span(self.span.start, max(self.span.end, frame.start))
+        return self.span
+
+    def interrupted(self) -> None:
+        """Ends the stretch where it is: of an outage nobody knows whether all was still."""
+        self._goes_on = False
 
 
 class MonoResampler(Protocol):
@@ -121,6 +202,24 @@ class HopWindower:
     def not_sampled(self) -> int:
         """Source samples too few, at the end of a run, to make one sample at the lane's rate."""
         return self._not_sampled
+
+    @property
+    def gated(self) -> int:
+        """Always 0: sound has no gate."""
+        return 0
+
+    @property
+    def gated_span(self) -> Span | None:
+        """None: sound has no gate."""
+        return None
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """Nothing: sound is heard whole, or what waits of it is dropped elsewhere."""
+        return {}
+
+    def set_level(self, level: int) -> None:
+        """Nothing: the network must hear every sample."""
 
     def push(self, item: Frame | AudioChunk | Gap) -> Iterator[Window]:
         """The hops that this chunk completes."""

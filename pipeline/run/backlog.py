@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.lane import Lane
+from pipeline.run.turns import Turns
 from pipeline.run.workers import Step
 
 
@@ -25,49 +25,71 @@ class Task:
 
 
 class Backlog:
-    """Tasks in the order of their coming; what waits together for one lane is batched together.
+    """Tasks that wait; what waits together for one lane is batched together.
 
     So batches grow by themselves when members are busy, and nothing waits for a batch to fill.
+    Streams take turns by weight, tasks of a stream and lane leave in the order of their coming.
     """
 
     def __init__(self, lanes: Sequence[Lane]) -> None:
         self._batch = {lane.name: lane.batch for lane in lanes}
         self._pinned = {lane.name for lane in lanes if lane.pinned}
-        self._tasks: deque[Task] = deque()
+        self._tasks: list[Task] = []
+        self._turns = Turns()
 
     def __len__(self) -> int:
         return len(self._tasks)
 
+    def share(self, stream: str, weight: float = 1.0, *, priority: int = 0) -> None:
+        """Says how much of the pool a stream is entitled to, as `Turns.share`."""
+        self._turns.share(stream, weight, priority=priority)
+
     def add(self, task: Task) -> None:
-        """Puts a task at the end."""
+        """Puts a task at the end of its stream's."""
         self._tasks.append(task)
+        self._turns.wait(task.stream)
 
     def take(self, member: int) -> list[Task]:
-        """The oldest tasks of one lane that fit one batch and that `member` may take; they leave.
+        """Tasks of one lane that fit one batch and that `member` may take; they leave.
 
-        Tasks of a pinned lane go to their stream's home only, so its state is always there.
+        The first is the oldest of the stream whose turn it is. Tasks of a pinned lane go to their
+        stream's home only, so its state is always there.
         """
+        mine = [task for task in self._tasks if self._may(task, member)]
+        if not mine:
+            return []
+        lane = self._first(mine).step.lane
+        mine = [task for task in mine if task.step.lane == lane]
+        room = self._batch[lane]
         taken: list[Task] = []
-        room = 0
-        for task in self._tasks:
-            lane = task.step.lane
-            if lane in self._pinned and task.home != member:
-                continue
-            if not taken:
-                room = self._batch[lane]
-            elif lane != taken[0].step.lane:
-                continue
-            if len(task.step.marks) > room:
+        while mine:
+            task = self._first(mine)
+            if taken and len(task.step.marks) > room:
                 break
-            taken.append(task)
+            self._turns.serve(task.stream, len(task.step.marks))
             room -= len(task.step.marks)
-        for task in taken:
-            self._tasks.remove(task)
+            mine = [other for other in mine if other is not task]
+            taken.append(task)
+        self._leave(taken)
         return taken
 
     def drop(self, stream: str) -> list[Task]:
-        """The tasks of a stream that has ended; they leave."""
+        """The tasks of a stream that has ended; they leave, and its share is forgotten."""
         gone = [task for task in self._tasks if task.stream == stream]
-        for task in gone:
-            self._tasks.remove(task)
+        self._leave(gone)
+        self._turns.forget(stream)
         return gone
+
+    def _may(self, task: Task, member: int) -> bool:
+        return task.step.lane not in self._pinned or task.home == member
+
+    def _first(self, tasks: Sequence[Task]) -> Task:
+        stream = self._turns.next(task.stream for task in tasks)
+        return next(task for task in tasks if task.stream == stream)
+
+    def _leave(self, gone: Sequence[Task]) -> None:
+        numbers = {id(task) for task in gone}  # comparing tasks would look into their windows
+        self._tasks = [task for task in self._tasks if id(task) not in numbers]
+        left = {task.stream for task in self._tasks}
+        for stream in {task.stream for task in gone} - left:
+            self._turns.rest(stream)

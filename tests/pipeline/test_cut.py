@@ -1,12 +1,19 @@
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.cut import Cut, Progress, Reader, ReadReport
 from pipeline.errors import SourceMissing, SourceUnreadable
 from pipeline.lane import Lane
+from pipeline.lanes.gate import MotionGateConfig
+from pipeline.lanes.sampling import RateSampler
+from pipeline.lanes.windowing import FrameWindower, fit_exactly
+from pipeline.records import Span
 from pipeline.testing import SOUND_HZ, blob_lane, brightness_lane, loudness_lane
 from tests import clips
 
@@ -118,3 +125,70 @@ def test_what_cannot_be_opened_says_so(media: Path, recording: Path) -> None:
 def test_a_header_without_anything_behind_it_is_refused(media: Path) -> None:
     with pytest.raises(SourceUnreadable, match="no stream of pictures or sound"):
         Reader(str(clips.header_only(media)), "a", LANES)
+
+
+class Withheld:
+    """A windower's totals, and nothing else."""
+
+    def __init__(self, passed_over: int, gated: int, dropped: dict[str, int], span: Span | None):
+        self.not_sampled = passed_over
+        self.gated = gated
+        self.dropped = dropped
+        self.gated_span = span
+
+
+def test_progress_tells_the_totals_of_every_windower() -> None:
+    span = Span(Fraction(1), Fraction(2))
+    windowers: Any = {
+        "action": Withheld(3, 4, {"lower_rate": 5}, span),
+        "sound": Withheld(0, 0, {}, None),
+    }
+    given_up = {"action": {"lag": 6, "lower_rate": 1}, "sound": {"drop_oldest": 800}}
+    told = Progress.of(Fraction(7), {"video": 18}, windowers, given_up)
+    assert told == Progress(
+        Fraction(7),
+        {"video": 18},
+        {"action": 3, "sound": 0},
+        {"action": 4, "sound": 0},
+        {"action": {"lower_rate": 6, "lag": 6}, "sound": {"drop_oldest": 800}},
+        {"action": span},
+    )
+
+
+def test_the_totals_of_a_later_reader_come_on_top() -> None:
+    early, late = Span(Fraction(1), Fraction(2)), Span(Fraction(8), Fraction(9))
+    one = Progress(
+        Fraction(5), {"video": 10}, {"a": 1}, {"a": 2}, {"a": {"lag": 3}}, {"a": early, "b": early}
+    )
+    other = Progress(
+        Fraction(9),
+        {"video": 7, "audio": 5},
+        {"a": 4},
+        {},
+        {"a": {"lag": 1}, "b": {"x": 2}},
+        {"a": late},
+    )
+    assert other.after(one) == Progress(
+        Fraction(9),
+        {"video": 17, "audio": 5},
+        {"a": 5},
+        {"a": 2},
+        {"a": {"lag": 4}, "b": {"x": 2}},
+        {"a": late, "b": early},
+    )
+    assert one.after(Progress.nothing()) == one
+    assert Progress.nothing().after(one) == one
+
+
+def test_the_books_close_with_a_gate(film: Path) -> None:
+    lane = replace(brightness_lane(), make_windower=partial(gated_windower, "brightness"))
+    _, cuts, report = read(film, (lane,))
+    progress = report.progress
+    assert progress.gated["brightness"] > 0
+    told = units(cuts, "brightness") + progress.gated["brightness"]
+    assert told + progress.not_sampled["brightness"] == progress.decoded["video"]
+
+
+def gated_windower(lane: str, stream: str) -> FrameWindower:
+    gate = MotionGateConfig(least_area=1, hold_s=0, heartbeat_s=1).build()()
+    return FrameWindower(stream, lane, RateSampler(10), fit_exactly(16, 12), gate=gate)

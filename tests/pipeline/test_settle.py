@@ -123,3 +123,18 @@ def test_every_sink_gets_every_event_and_is_closed_or_abandoned() -> None:
 def test_an_unknown_lane_is_an_error() -> None:
     with pytest.raises(KeyError, match="smell"):
         Settler("a", [VIDEO], []).settle("smell", [])
+
+
+def test_a_closed_gate_holds_the_other_lanes_up_no_longer() -> None:
+    seen, heard = Answered(VIDEO.name, [False, False]), Answered(AUDIO.name, [True] * 8 + [False])
+    settler = Settler("a", list(LANES.values()), [])
+    settler.settle(VIDEO.name, seen.answers()[:1])
+    assert settler.settle(AUDIO.name, heard.answers()) == []
+    still = {VIDEO.name: Span(Fraction(1, 4), Fraction(9))}
+    offered = {"video": 50, "audio": 18_000}
+    on_its_way = Progress(Fraction(9), offered, {VIDEO.name: 10}, {VIDEO.name: 38}, {}, still)
+    assert settler.read(on_its_way) == []
+    accounted = Progress(Fraction(9), offered, {VIDEO.name: 10}, {VIDEO.name: 39}, {}, still)
+    assert [event.span.end for event in settler.read(accounted)] == [2]
+    assert settler.read(accounted) == []
+    assert settler.ledger.lanes[VIDEO.name].gated == 39

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -64,6 +65,27 @@ def test_a_person_who_was_hidden_for_a_moment_keeps_the_track() -> None:
     before = [seen(n, person(100)) for n in range(5)]
     found = tracks(follow(*before, *hidden, seen(7, person(100)), seen(8, person(100))))
     assert found[4] == found[8] != [None]
+
+
+def after_a_still(index: int, since: int, *people: InstanceMask) -> Prediction:
+    still = Span(mark(since).span.start, mark(index).span.start)
+    return Prediction(replace(mark(index), gated=still), instances=people)
+
+
+def test_who_stands_still_keeps_the_track_over_a_gated_stretch() -> None:
+    before = [seen(n, person(100)) for n in range(5)]
+    beats = [after_a_still(n, 5, person(100)) for n in (50, 100, 150)]
+    after = [seen(n, person(100)) for n in (151, 152)]
+    *_, found = tracks(follow(*before, *beats, *after))
+    (track,) = found
+    assert track is not None
+    assert tracks(follow(*before, *beats, *after))[4:] == [[track]] * 6
+
+
+def test_without_a_gate_so_long_a_time_ends_the_track() -> None:
+    before = [seen(n, person(100)) for n in range(5)]
+    found = tracks(follow(*before, *(seen(n, person(100)) for n in (50, 51, 52))))
+    assert found[4] != found[-1]
 
 
 def test_the_watermark_is_the_end_of_the_last_frame() -> None:

@@ -55,6 +55,34 @@ def test_what_is_missing_ends_a_span(broken: Prediction | Failure) -> None:
     assert found[0] == (0.3, 0.5)
 
 
+def test_an_open_label_holds_over_a_gated_stretch_until_a_frame_says_otherwise() -> None:
+    aggregator = LabelAggregator("a", "action", CARD, PLAIN)
+    out: list[Event] = []
+    for start, level in [(0, 1.0), (1, 1.0), (60, 1.0), (61, 0.0), (62, 1.0), (90, 0.0)]:
+        span = Span(Fraction(start), start + Fraction(1, 25))
+        still = Span(Fraction(2), Fraction(60)) if start == 60 else None
+        told = Mark("a", "action", start, span, 1, gated=still)
+        row = np.array([[1 - level, level]], np.float32)
+        out += aggregator.push(Prediction(told, scores=row))
+    out += aggregator.flush()
+    assert [(float(e.span.start), float(e.span.end)) for e in out] == [(0.0, 61.0), (62.0, 90.0)]
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_an_outage_after_a_gated_stretch_ends_a_label_with_the_stretch(told: bool) -> None:
+    aggregator = LabelAggregator("a", "action", CARD, PLAIN)
+    row = np.array([[0.0, 1.0]], np.float32)
+    seen = Span(Fraction(0), Fraction(1))
+    assert list(aggregator.push(Prediction(Mark("a", "action", 0, seen, 1), scores=row))) == []
+    if told:
+        aggregator.still(Fraction(3))
+        assert aggregator.watermark == 3
+    later, still = Span(Fraction(60), Fraction(61)), Span(Fraction(1), Fraction(5))
+    fresh = Mark("a", "action", 1, later, 1, None, True, still)
+    (event,) = aggregator.push(Prediction(fresh, scores=row))
+    assert event.span == Span(Fraction(0), Fraction(5))
+
+
 def test_without_steps_a_row_stands_for_the_whole_window() -> None:
     aggregator = LabelAggregator("a", "action", CARD, PLAIN)
     for index in range(2):

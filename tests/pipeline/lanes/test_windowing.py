@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.lanes.sampling import RateSampler
+from pipeline.lanes.throttle import Throttle
 from pipeline.lanes.windowing import FrameWindower, HopWindower, fit_exactly, fit_short_side
 from pipeline.media.audio import Resampler
-from pipeline.records import AudioChunk, Gap, Span, Window
+from pipeline.records import AudioChunk, Frame, Gap, Span, Window
 from pipeline.testing import ArrayPixels, scripted_frames, scripted_sound
 
 RATE = 8000
@@ -122,6 +123,99 @@ def test_the_first_frame_after_a_gap_is_fresh() -> None:
     assert list(windower.push(Gap("video", Span(Fraction(0), Fraction(1)), "outage"))) == []
     second = list(windower.push(frames[1]))
     assert [w.mark.fresh for w in first + second] == [True, True]
+
+
+class Script:
+    """A gate that does as it is told."""
+
+    def __init__(self, wants: str) -> None:
+        self._wants = iter(wants)
+
+    def wants(self, frame: Frame) -> bool:
+        return next(self._wants) == "x"
+
+
+def gated(script: str, gap_before: int | None = None) -> tuple[list[Window], FrameWindower]:
+    """What becomes of one frame a second: `x` passes, `-` does not."""
+    windower = FrameWindower("a", "action", RateSampler(1), fit_exactly(8, 8), gate=Script(script))
+    out: list[Window] = []
+    for frame in scripted_frames(images(len(script)), Fraction(1)):
+        if frame.index == gap_before:
+            span = Span(frame.span.start, frame.span.start)
+            out += windower.push(Gap("video", span, "outage"))
+        out += windower.push(frame)
+        assert len(out) + windower.gated == frame.index + 1
+    return out, windower
+
+
+def spans(windows: list[Window]) -> list[tuple[int, int] | None]:
+    told = [window.mark.gated for window in windows]
+    return [span and (int(span.start), int(span.end)) for span in told]
+
+
+def test_gated_frames_are_counted_and_their_stretch_is_told_by_the_next_window() -> None:
+    windows, windower = gated("xx--xx---")
+    assert spans(windows) == [None, None, (2, 4), None]
+    assert [window.mark.index for window in windows] == [0, 1, 2, 3]
+    assert (windower.gated, windower.not_sampled) == (5, 0)
+    assert windower.gated_span == Span(Fraction(6), Fraction(9))
+
+
+def test_a_heartbeat_does_not_end_a_gated_stretch() -> None:
+    windows, windower = gated("x--x--x--xx-x")
+    assert spans(windows) == [None, (1, 3), (1, 6), (1, 9), None, (11, 12)]
+    assert windower.gated_span == Span(Fraction(11), Fraction(12))
+
+
+def test_after_a_gap_the_first_frame_passes_whatever_the_gate_says() -> None:
+    windows, windower = gated("------", gap_before=3)
+    assert [int(window.mark.span.start) for window in windows] == [0, 3]
+    assert [window.mark.fresh for window in windows] == [True, True]
+    assert spans(windows) == [None, (1, 3)]
+    assert windower.gated_span == Span(Fraction(4), Fraction(6))
+
+
+@given(st.text("x-", max_size=40))
+def test_the_stretches_cover_what_was_gated_and_nothing_that_moved(script: str) -> None:
+    windows, windower = gated(script)
+    told = {span.start: span for w in windows if (span := w.mark.gated) is not None}
+    if windower.gated_span is not None:
+        told[windower.gated_span.start] = windower.gated_span
+    covered = {second for span in told.values() for second in range(int(span.start), int(span.end))}
+    passes = "x" + script[1:]  # the very first frame passes in any case
+    assert {n for n, one in enumerate(script) if passes[n] == "-"} <= covered
+    assert not {n for n in covered if passes[n : n + 2] == "xx"}
+    assert all(a.end < b.start for a, b in pairwise(sorted(told.values())))
+
+
+def test_throttled_frames_are_dropped_and_the_gate_never_sees_them() -> None:
+    windower = FrameWindower(
+        "a",
+        "action",
+        RateSampler(5),
+        fit_exactly(8, 8),
+        throttle=Throttle(5),
+        gate=Script("x-xx"),
+    )
+    frames = list(scripted_frames(images(32), Fraction(10)))
+    windower.set_level(2)
+    windows = [window for frame in frames for window in windower.push(frame)]
+    assert [float(window.mark.span.start) for window in windows] == [0.0, 1.6, 2.4]
+    assert (windower.not_sampled, windower.gated, windower.dropped) == (16, 1, {"lower_rate": 12})
+
+
+def test_without_a_throttle_or_a_gate_nothing_is_lost_to_them() -> None:
+    windower = FrameWindower("a", "action", RateSampler(5), fit_exactly(8, 8))
+    windower.set_level(3)
+    frames = scripted_frames(images(10), Fraction(5))
+    assert sum(len(list(windower.push(frame))) for frame in frames) == 10
+    assert (windower.gated, windower.gated_span, windower.dropped) == (0, None, {})
+
+
+def test_sound_is_heard_whole() -> None:
+    _, windower = hops(scripted_sound(noise(900), RATE, []))
+    windower.set_level(3)
+    assert (windower.gated, windower.gated_span, windower.dropped) == (0, None, {})
 
 
 class Unconverted(ArrayPixels):

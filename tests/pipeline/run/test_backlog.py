@@ -1,6 +1,9 @@
+from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,10 +49,10 @@ def test_every_task_is_taken_once_in_its_stream_s_order(
         taken += batch
     assert len(backlog) == 0
     assert sorted(one.windows for one in taken) == list(range(len(drawn)))
-    for lane in LANES:
-        for home in (0, 1):
-            mine = [o.windows for o in taken if o.step.lane == lane and o.home == home]
-            assert lane == FREE.name or mine == sorted(mine)
+    for lane, stream, home in product(LANES, "abc", (0, 1)):
+        asked = (lane, stream, home)
+        mine = [o.windows for o in taken if (o.step.lane, o.stream, o.home) == asked]
+        assert lane == FREE.name or mine == sorted(mine)
 
 
 def test_streams_share_a_call() -> None:
@@ -66,3 +69,43 @@ def test_what_is_left_of_a_stream_can_be_dropped() -> None:
         backlog.add(task(stream, FREE.name, 1))
     assert [one.stream for one in backlog.drop("a")] == ["a", "a"]
     assert [one.stream for one in backlog.take(0)] == ["b"]
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcd"), st.sampled_from([1, 2, 4]), min_size=2),
+    st.integers(1, 4),
+    st.integers(1, 40),
+)
+def test_streams_that_always_wait_share_the_pool_by_weight(
+    weight_of: dict[str, int], size: int, rounds: int
+) -> None:
+    backlog = Backlog([FREE])
+    served: Counter[str] = Counter()
+    for stream, weight in weight_of.items():
+        backlog.share(stream, weight)
+        for _ in range(FREE.batch):
+            backlog.add(task(stream, FREE.name, size))
+    for _ in range(rounds):
+        for one in backlog.take(0):
+            served[one.stream] += size
+            backlog.add(one)
+    for one, weight in weight_of.items():
+        for other, other_weight in weight_of.items():
+            ahead = served[one] / weight - served[other] / other_weight
+            assert ahead <= FREE.batch / min(weight, other_weight) + 1e-9
+
+
+def test_a_priority_stream_overtakes() -> None:
+    backlog = Backlog([FREE])
+    backlog.share("c", priority=1)
+    for stream in "abc":
+        backlog.add(task(stream, FREE.name, 4))
+    assert [backlog.take(0)[0].stream for _ in "abc"] == ["c", "a", "b"]
+
+
+def test_windows_are_never_looked_into() -> None:
+    backlog = Backlog([FREE])
+    first, second = (replace(task("a", FREE.name, 1), windows=np.zeros(2)) for _ in "ab")
+    backlog.add(first)
+    backlog.add(second)
+    assert len(backlog.take(0)) == 2

@@ -5,6 +5,8 @@
     ├── SourceError            a source cannot be opened or read              exit code 3
     │   ├── SourceMissing      nothing there, or a directory (also FileNotFoundError)
     │   ├── SourceUnreadable   there, but not a medium PyAV can read
+    │   │   ├── SourceRefused  it wants another user name or password
+    │   │   └── SourceForbidden  witness is not allowed to go there
     │   └── SourceLost         it was being read and broke off
     ├── LaneError              a lane cannot be built or run
     ├── WorkerLost             a process that shares a training died          exit code 3
@@ -34,6 +36,18 @@ class SourceMissing(SourceError, FileNotFoundError):  # noqa: N818 - named for w
 
 class SourceUnreadable(SourceError):  # noqa: N818
     """Something is there, but it holds no video or audio that PyAV can read."""
+
+
+class SourceRefused(SourceUnreadable):
+    """The source wants another user name or password; trying again soon does not help."""
+
+
+class SourceForbidden(SourceUnreadable):
+    """The source leads to where witness may not go: an address, a protocol, a local file."""
+
+
+class SourceAbsent(SourceUnreadable):
+    """Nobody answers at the source's address; it costs little to ask again."""
 
 
 class SourceLost(SourceError):  # noqa: N818

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.config.load import load_config
+from pipeline.config.load import is_fleet, load_config, load_fleet
 from pipeline.errors import WitnessError
 from pipeline.run.job import build_lanes
 
@@ -16,7 +16,7 @@ def validate_command(path: Path) -> int:
     """0 when the file is a config whose weights are all there, else 2."""
     console = Console(soft_wrap=True, highlight=False)
     try:
-        config = load_config(path)
+        config = load_fleet(path) if is_fleet(path) else load_config(path)
         lanes = build_lanes(config, "cpu", offline=True)
     except WitnessError as error:
         console.print(f"[red]error[/] {escape(str(error))}")

@@ -7,9 +7,11 @@ may not reach into the local disk.
 
 from __future__ import annotations
 
+import errno
 import re
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -20,7 +22,20 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from pipeline.errors import SourceError, SourceLost, SourceMissing, SourceUnreadable
+from pipeline.errors import (
+    SourceAbsent,
+    SourceError,
+    SourceLost,
+    SourceMissing,
+    SourceRefused,
+    SourceUnreadable,
+)
+from pipeline.media.accelerate import accelerator
+from pipeline.media.address import OpenPlan, typed_plan
+from pipeline.media.kinds import LOCAL_KINDS
+from pipeline.media.parts import PartOpener, Playlist, WebFile, refuse_parts
+from pipeline.media.web import WebClient
+from pipeline.redaction import redact as redact
 
 NETWORK_SCHEMES = frozenset(
     {"http", "https", "rtsp", "rtsps", "rtmp", "rtmps", "rtmpt", "rtp", "tcp", "udp"}
@@ -30,22 +45,21 @@ NETWORK_PROTOCOLS = ",".join(
 )
 # `tty` takes any text for a picture of a terminal; the others are lists that name other files.
 REFUSED_FORMATS = frozenset({"tty", "concat", "lavfi"})
+REFUSED_LOCAL_FORMATS = REFUSED_FORMATS | {"hls", "dash", "imf"}
 NETWORK_TIMEOUT_S = 10.0
 MAX_PIXELS = 64_000_000
+MAX_STREAMS = 128
 _SCHEME = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]+):")
-_USER_INFO = re.compile(r"(?<=//)[^/?#\s]*@")
-_SECRET = re.compile(
-    r"(?i)([?&;][^=&;\s]*(?:pass|pwd|token|secret|key|auth|sig)[^=&;\s]*=)[^&;#\s]*"
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An open container and the streams of it that are read."""
+    """An open container and the streams of it that are read; `note` is what a person may want."""
 
     container: InputContainer
     video: VideoStream | None
     audio: AudioStream | None
+    note: str = ""
 
     @property
     def origin(self) -> Fraction | None:
@@ -71,9 +85,9 @@ def exact_rate(ratio: object) -> Fraction | None:
     return rate if rate > 0 else None
 
 
-def redact(text: str) -> str:
-    """The same text with user names, passwords and tokens of any address in it replaced."""
-    return _SECRET.sub(r"\1***", _USER_INFO.sub("***@", text))
+def shown(source: str | OpenPlan) -> str:
+    """The source's address as it may be told."""
+    return source.shown if isinstance(source, OpenPlan) else redact(source)
 
 
 def local_path(source: str) -> Path | None:
@@ -95,37 +109,32 @@ def local_path(source: str) -> Path | None:
 
 @contextmanager
 def opened(
-    source: str, *, timeout_s: float | None = None, options: Mapping[str, str] | None = None
+    source: str | OpenPlan,
+    *,
+    timeout_s: float | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> Iterator[Opened]:
     """The open source with its first video and first audio stream; closed at the end.
 
-    `timeout_s` bounds every read from the network (10 s unless told). Raises SourceMissing or
-    SourceUnreadable; FFmpeg errors that leave the block are translated too, as SourceLost.
+    `timeout_s` bounds every read from the network (10 s unless told, or what the plan says).
+    Raises SourceMissing, SourceUnreadable or what these have below them; FFmpeg errors that leave
+    the block are translated too, as SourceLost.
     """
-    path = local_path(source)
-    if path is None:
-        address, protocols = source, NETWORK_PROTOCOLS
-        timeout = NETWORK_TIMEOUT_S if timeout_s is None else timeout_s
-    else:
-        _check_file(path)
-        address, protocols, timeout = f"file:{path}", "file", None
-    container_options = {**(options or {}), "protocol_whitelist": protocols}
+    plan = source if isinstance(source, OpenPlan) else _plan_for(source, timeout_s)
     failure: SourceError
-    try:
-        container = av.open(
-            address,
-            container_options=container_options,
-            timeout=timeout,
-            metadata_errors="replace",
-        )
-    except (av.FFmpegError, OSError, ValueError) as error:
-        failure = _cannot_open(source, error)
-    else:
-        with container:
+    with ExitStack() as exit_stack:
+        container: InputContainer | None = None
+        started = time.monotonic()
+        try:
+            container, note = _container(plan, options or {}, exit_stack)
+            exit_stack.enter_context(container)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            failure = _cannot_open(plan, error, time.monotonic() - started)
+        if container is not None:
             try:
-                yield _streams_of(container, source)
+                yield _streams_of(container, plan, note)
             except av.FFmpegError as error:
-                message = f"{redact(source)}: broke off: {reason(error)}"
+                message = f"{plan.shown}: broke off: {reason(error)}"
                 failure = SourceLost(message)
             else:
                 return
@@ -133,9 +142,65 @@ def opened(
     raise failure
 
 
+def _plan_for(source: str, timeout_s: float | None) -> OpenPlan:
+    """The plan for a file, or for an address that somebody gave on the command line."""
+    path = local_path(source)
+    if path is not None:
+        return OpenPlan(str(path), redact(source), "file", None, {}, "file", None)
+    timeout = NETWORK_TIMEOUT_S if timeout_s is None else timeout_s
+    if source.startswith(("http:", "https:")):
+        return typed_plan(source, timeout)
+    protocols, waits = NETWORK_PROTOCOLS, (timeout, timeout)
+    return OpenPlan(source, redact(source), "rtsp", None, {}, protocols, waits)
+
+
+def _container(
+    plan: OpenPlan, options: Mapping[str, str], exit_stack: ExitStack
+) -> tuple[InputContainer, str]:
+    what: str | WebFile = plan.url
+    form = plan.format
+    io_open: PartOpener | None = None
+    if plan.kind in LOCAL_KINDS:
+        _check_local(plan)
+        what = plan.url if plan.kind == "device" else f"file:{plan.url}"
+    elif plan.web is not None:
+        client = WebClient(plan.url, plan.web)
+        if plan.kind == "hls":
+            io_open = Playlist(client, plan.web.patience_s).open
+        else:
+            what = exit_stack.enter_context(closing(WebFile(client, plan.url)))
+            form, io_open = form or what.format, refuse_parts
+    hardware, note = accelerator(plan.hwaccel)
+    container = av.open(
+        what,
+        "r",
+        format=form,
+        container_options={
+            "max_streams": str(MAX_STREAMS + 1),
+            **plan.options,
+            **options,
+            "protocol_whitelist": plan.protocols,
+        },
+        timeout=plan.timeout_s,
+        metadata_errors="replace",
+        io_open=io_open,
+        hwaccel=hardware,
+    )
+    return container, note
+
+
 def reason(error: BaseException) -> str:
     """What FFmpeg said, without the address that it said it of."""
     return str(getattr(error, "strerror", None) or type(error).__name__)
+
+
+def _check_local(plan: OpenPlan) -> None:
+    path = Path(plan.url)
+    if plan.kind != "device":
+        _check_file(path)
+    elif not path.is_char_device():
+        message = f"{path}: no such device; is the camera plugged in, and /dev/video* let in here?"
+        raise SourceMissing(message)
 
 
 def _check_file(path: Path) -> None:
@@ -153,19 +218,27 @@ def _check_file(path: Path) -> None:
         raise SourceUnreadable(message)
 
 
-def _cannot_open(source: str, error: Exception) -> SourceError:
-    name = redact(source)
+def _cannot_open(plan: OpenPlan, error: Exception, took_s: float) -> SourceError:
+    name = plan.shown
+    if isinstance(error, SourceError):
+        return error
     if isinstance(error, FileNotFoundError | av.error.HTTPNotFoundError):
         return SourceMissing(f"{name}: nothing is there; check the address")
     if isinstance(error, PermissionError):
         return SourceUnreadable(f"{name}: no permission to read it")
     if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
-        return SourceUnreadable(f"{name}: refused; check the user name and the password")
-    if isinstance(error, av.error.ExitError | TimeoutError):
-        return SourceUnreadable(f"{name}: no answer in time; is the sender running?")
+        return SourceRefused(f"{name}: refused; check the user name and the password")
+    # RTSP takes a sender that says nothing for one that says nonsense.
+    waited = plan.timeout_s is not None and took_s >= min(plan.timeout_s)
+    if isinstance(error, av.error.ExitError | TimeoutError) or waited:
+        return SourceAbsent(f"{name}: no answer in time; is the sender running?")
     if isinstance(error, ConnectionError):
-        return SourceUnreadable(f"{name}: no connection ({reason(error)}); is the sender running?")
-    if local_path(source) is None:
+        return SourceAbsent(f"{name}: no connection ({reason(error)}); is the sender running?")
+    if plan.url.startswith(("rtsps:", "rtmps:")) and getattr(error, "errno", 0) == errno.EIO:
+        return SourceUnreadable(
+            f"{name}: no secure connection; is its certificate trusted (tls.ca_file), is it TLS?"
+        )
+    if plan.kind not in LOCAL_KINDS:
         return SourceUnreadable(f"{name}: cannot be opened ({reason(error)})")
     return SourceUnreadable(
         f"{name} is not a video or sound file that can be read, or its header is cut off"
@@ -173,9 +246,14 @@ def _cannot_open(source: str, error: Exception) -> SourceError:
     )
 
 
-def _streams_of(container: InputContainer, source: str) -> Opened:
-    if container.format.name in REFUSED_FORMATS:
-        message = f"{redact(source)} is not a video or sound file, but text or a list of files"
+def _streams_of(container: InputContainer, plan: OpenPlan, note: str) -> Opened:
+    shown = plan.shown
+    refused = REFUSED_LOCAL_FORMATS if plan.kind in LOCAL_KINDS else REFUSED_FORMATS
+    if container.format.name in refused:
+        message = f"{shown} is not a video or sound file, but text or a list of files"
+        raise SourceUnreadable(message)
+    if len(container.streams) > MAX_STREAMS:
+        message = f"{shown} has more than {MAX_STREAMS} streams; that is no camera and no film"
         raise SourceUnreadable(message)
     readable = [stream for stream in container.streams if stream.codec_context is not None]
     video = next(
@@ -190,22 +268,20 @@ def _streams_of(container: InputContainer, source: str) -> Opened:
     if video is None and audio is None:
         found = ", ".join(sorted({stream.type for stream in container.streams})) or "none"
         message = (
-            f"{redact(source)} has no stream of pictures or sound that can be read (streams in it:"
+            f"{shown} has no stream of pictures or sound that can be read (streams in it:"
             f" {found}); if it should have, it is damaged or of an unknown codec"
         )
         raise SourceUnreadable(message)
     if video is not None:
-        _refuse_too_large(video, source)
-    return Opened(container, video, audio)
+        _refuse_too_large(video, shown)
+    return Opened(container, video, audio, note)
 
 
-def _refuse_too_large(video: VideoStream, source: str) -> None:
+def _refuse_too_large(video: VideoStream, shown: str) -> None:
     # Checked before a frame buffer is allocated; the decoder is told too, for sizes that change.
     pixels = video.codec_context.width * video.codec_context.height
     if pixels > MAX_PIXELS:
         size = f"{video.codec_context.width}x{video.codec_context.height}"
-        message = (
-            f"{redact(source)}: pictures of {size} are above {MAX_PIXELS} pixels; scale it down"
-        )
+        message = f"{shown}: pictures of {size} are above {MAX_PIXELS} pixels; scale it down"
         raise SourceUnreadable(message)
     video.codec_context.options = {"max_pixels": str(MAX_PIXELS)}

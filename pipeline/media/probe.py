@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import av
 
-from pipeline.media.opening import Opened, exact, exact_rate, local_path, opened, redact
+from pipeline.media.address import OpenPlan
+from pipeline.media.opening import Opened, exact, exact_rate, local_path, opened, redact, shown
 from pipeline.media.pixels import UPRIGHT, Orientation, orientation_of
 from pipeline.records import AudioInfo, StreamInfo, VideoInfo
 
@@ -22,7 +23,7 @@ PACKETS_TO_FIRST_FRAME = 64
 
 
 def probe(
-    source: str,
+    source: str | OpenPlan,
     stream: str | None = None,
     *,
     timeout_s: float | None = None,
@@ -37,8 +38,10 @@ def probe(
         return describe(source_opened, source, stream or stream_name(source))
 
 
-def stream_name(source: str) -> str:
+def stream_name(source: str | OpenPlan) -> str:
     """A name for the stream that is safe in file names: letters, digits, `-`, `_` and `.`."""
+    if isinstance(source, OpenPlan):
+        source = source.url
     path = local_path(source)
     if path is None:
         parts = urlsplit(source)
@@ -48,13 +51,13 @@ def stream_name(source: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-.") or "stream"
 
 
-def describe(source_opened: Opened, source: str, stream: str) -> StreamInfo:
+def describe(source_opened: Opened, source: str | OpenPlan, stream: str) -> StreamInfo:
     """The open source's header in the project's own words; sizes as shown."""
     container = source_opened.container
     duration = container.duration
     return StreamInfo(
         stream=stream,
-        source=redact(source),
+        source=shown(source),
         container=container.format.name,
         video=_video_info(source_opened, source),
         audio=_audio_info(source_opened),
@@ -62,7 +65,7 @@ def describe(source_opened: Opened, source: str, stream: str) -> StreamInfo:
     )
 
 
-def orientation(source_opened: Opened, source: str) -> Orientation:
+def orientation(source_opened: Opened, source: str | OpenPlan) -> Orientation:
     """How the source's pictures are to be turned, by its first picture; upright if none comes."""
     formats = set(source_opened.container.format.name.split(","))
     if source_opened.video is None or not formats & ROTATING_FORMATS:
@@ -82,7 +85,7 @@ def orientation(source_opened: Opened, source: str) -> Orientation:
     return UPRIGHT
 
 
-def _video_info(source_opened: Opened, source: str) -> VideoInfo | None:
+def _video_info(source_opened: Opened, source: str | OpenPlan) -> VideoInfo | None:
     video = source_opened.video
     if video is None:
         return None

@@ -81,7 +81,7 @@ def test_a_password_is_in_no_error() -> None:
     while error is not None:
         assert "s3cret" not in repr(error)
         error = error.__cause__ or error.__context__
-    assert "***@127.0.0.1:9" in str(caught.value)
+    assert "http://127.0.0.1:9/live?token=***: no connection" in str(caught.value)
 
 
 @pytest.mark.parametrize(

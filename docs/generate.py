@@ -18,7 +18,16 @@ from prometheus_client import Counter, Gauge, Histogram
 from pydantic import BaseModel
 
 from pipeline.config.schema import PoolConfig, RunConfig
+from pipeline.config.streams import (
+    ControlConfig,
+    CredentialsConfig,
+    FleetConfig,
+    StreamConfig,
+    StreamSettings,
+    TlsConfig,
+)
 from pipeline.lanes import LaneConfig
+from pipeline.lanes.gate import MotionGateConfig
 from pipeline.lanes.labels import HysteresisConfig
 from pipeline.metrics import Metrics
 
@@ -37,6 +46,7 @@ def pages() -> dict[str, str]:
         "metrics.md": metrics_page(),
         "frame-cnns.md": _filled("frame-cnns.md", "frame_cnns", frame_cnns_table),
         "clips.md": _filled("clips.md", "clip_ways", clips_table),
+        "gating.md": _filled("gating.md", "gate_recall", gate_table),
     }
     clips = MEASURED / "clip_ways.json"
     if clips.exists():
@@ -70,6 +80,36 @@ def frame_cnns_table(report: dict[str, Any]) -> list[str]:
     threads = f"{report['threads']} thread" + ("s" if report["threads"] > 1 else "")
     measured = f"CPU time, median of {report['times']}, on {report['cpu']}, {threads}"
     return [*rows, "", f"{measured}, torch {report['torch']}."]
+
+
+def gate_table(report: dict[str, Any]) -> list[str]:
+    """What the gate withheld and what was lost by it, as lines of a table."""
+    rows = [
+        "| clip | frames sampled | gated | events without the gate | lost with it "
+        "| tracks, without and with |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for row in report["clips"]:
+        lost = row["events"] - row["events_kept"]
+        share = f" ({lost / row['events']:.1%})" if row["events"] else ""
+        rows.append(
+            f"| {row['clip']} | {row['frames']} | {row['gated'] / row['frames']:.0%} "
+            f"| {row['events']:,} | {lost:,}{share} | {row['tracks']}, {row['tracks_kept']} |"
+        )
+    costs = " and ".join(f"{ms:.2g} ms for {size}" for size, ms in report["gate_ms"].items())
+    return [
+        *rows,
+        "",
+        f"`instances` with `{report['network']}` at {report['rate_hz']:g} Hz on "
+        f"`examples/{report['clip']}` and on quieter clips made of it: `empty` is its background "
+        "with noise of so many levels (standard deviation), a `part` shows one ninth of "
+        "the picture live and the background in the others, `standing` its middle frame, held "
+        f"(the last two with noise of {report['part_noise']:g}). Gate at its defaults. "
+        "`python benchmarks/gate_recall.py`",
+        "",
+        f"The gate's CPU time for a frame, between decoding: {costs}; least of seven medians, "
+        f"{report['cpu']}, OpenCV with one thread.",
+    ]
 
 
 def clips_table(report: dict[str, Any]) -> list[str]:
@@ -167,8 +207,38 @@ def config_page() -> str:
     for lane in get_args(get_args(LaneConfig)[0]):
         kind = lane.model_fields["kind"].annotation.__args__[0]
         parts += [f"### `kind: {kind}`", *_record(lane)]
-    parts += ["### `spans` of a lane", *_record(HysteresisConfig)]
+    parts += [
+        "### `gate` of a lane",
+        "Without one, every sampled frame is analysed. `gate: motion` is the short form; "
+        "[what it costs and what it misses](gating.md).",
+        *_record(MotionGateConfig),
+        "### `spans` of a lane",
+        *_record(HysteresisConfig),
+        *_fleet_parts(),
+    ]
     return "\n\n".join(parts) + "\n"
+
+
+def _fleet_parts() -> list[str]:
+    """The keys of a file of streams that a config does not have."""
+    return [
+        "## A file of streams",
+        "`witness run FILE` watches the streams of a YAML file that has a `streams:` key, and "
+        "`witness sources check FILE` tries each. It takes the keys above, of `outputs` only "
+        "`jsonl` and `parquet`, and those below. [What each kind of source needs](sources.md), "
+        "[an example](../examples/streams.yaml).",
+        *_record(FleetConfig, RunConfig),
+        "### A stream",
+        *_record(StreamConfig, StreamSettings),
+        "### `defaults` and a stream",
+        *_record(StreamSettings),
+        "### `credentials`",
+        *_record(CredentialsConfig),
+        "### `tls`",
+        *_record(TlsConfig),
+        "### `control`",
+        *_record(ControlConfig),
+    ]
 
 
 def metrics_page() -> str:
@@ -185,27 +255,40 @@ def metrics_page() -> str:
                 "Counters only grow. Sound is counted in samples, pictures in frames.",
                 "\n".join(["| metric | type | labels | what |", "|---|---|---|---|", *rows]),
                 "For every stream and lane, `decoded` of the lane's medium = `analysed` + "
-                "`not_sampled` + `dropped` + `failed` at the end of a job: the books close.",
+                "`not_sampled` + `gated` + `dropped` + `failed` at the end of a job: the books "
+                "close.",
             ]
         )
         + "\n"
     )
 
 
-def _record(model: type[BaseModel]) -> list[str]:
-    """What the model's docstring says, and a table of its keys."""
+def _record(model: type[BaseModel], told_before: type[BaseModel] | None = None) -> list[str]:
+    """What the model's docstring says, and a table of its keys that were not told before."""
     rows = ["| key | value | default |", "|---|---|---|"]
     schema = model.model_json_schema()
     for name, field in schema["properties"].items():
+        if told_before is not None and name in told_before.model_fields:
+            continue
         default = field.get("default", "needed" if name in schema.get("required", ()) else None)
-        rows.append(f"| `{name}` | {_type(field, schema)} | {_default(default)} |")
+        told = {"gate": "no gate", "streams": "none", "sampling": "each lane's own"}.get(
+            name, _default(default)
+        )
+        rows.append(f"| `{name}` | {_type(field, schema)} | {told} |")
     return [inspect.cleandoc(model.__doc__ or ""), "\n".join(rows)]
 
 
 def _type(field: dict[str, Any], schema: dict[str, Any]) -> str:
     if "$ref" in field:
         name = field["$ref"].rsplit("/", 1)[-1]
-        return {"PoolConfig": "see [pool](#pool)"}.get(name, "see [spans](#spans-of-a-lane)")
+        return {
+            "PoolConfig": "see [pool](#pool)",
+            "StreamSettings": "see [defaults](#defaults-and-a-stream)",
+            "CredentialsConfig": "see [credentials](#credentials)",
+            "TlsConfig": "see [tls](#tls)",
+            "ControlConfig": "see [control](#control)",
+            "MotionGateConfig": "`motion`, or see [gate](#gate-of-a-lane)",
+        }.get(name, "see [spans](#spans-of-a-lane)")
     if "anyOf" in field:
         kinds = [_type(kind, schema) for kind in field["anyOf"] if kind.get("type") != "null"]
         return ", or ".join(kinds)
@@ -213,8 +296,13 @@ def _type(field: dict[str, Any], schema: dict[str, Any]) -> str:
         return f"`{field['const']}`"
     if "enum" in field:
         return "one of " + ", ".join(f"`{value}`" for value in field["enum"])
+    if field.get("type") == "object":
+        (value,) = field["patternProperties"].values()
+        streams = value.get("$ref", "").endswith("/StreamConfig")
+        told = "[a stream](#a-stream), or its url alone" if streams else _type(value, schema)
+        return f"mapping of names to {told}"
     if field.get("type") == "array":
-        items = field["items"]
+        items = field.get("items") or field["prefixItems"][0]
         return (
             "list; see [lanes](#lanes)" if "oneOf" in items else f"list of {_type(items, schema)}"
         )
@@ -251,7 +339,7 @@ def _default(value: Any) -> str:
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return ", ".join(f"`{item['kind']}`" for item in value)
     if isinstance(value, list):
-        return ", ".join(f"`{item}`" for item in value)
+        return ", ".join(f"`{item}`" for item in value) or "none"
     return "as below" if isinstance(value, dict) else f"`{json.dumps(value)}`"
 
 

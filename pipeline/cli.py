@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline import cli_streams
 from pipeline.cli_networks import OfflineOption, add_to
 
 app = typer.Typer(
@@ -133,6 +134,7 @@ def doctor() -> None:
 
 
 add_to(app)
+cli_streams.add_to(app)
 
 
 def main() -> None:

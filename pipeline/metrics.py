@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
@@ -12,7 +12,12 @@ from pipeline.cut import Progress
 from pipeline.ledger import Ledger
 from pipeline.records import Digest
 
+if TYPE_CHECKING:
+    from pipeline.run.tended import StreamStatus
+
+M = TypeVar("M", Counter, Gauge, Histogram)
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+DELAYS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0)
 WINDOWS = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -26,17 +31,25 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._told: dict[tuple[Any, ...], float] = {}
+        self._of_streams: list[Counter | Gauge | Histogram] = []
         c, g, h = self._counter, self._gauge, self._histogram
         by_lane = ["stream", "lane"]
         self.decoded = c("decoded", "Frames or samples decoded", ["stream", "medium"])
         self.analysed = c("analysed", "Frames or samples that a lane analysed", by_lane)
         self.not_sampled = c("not_sampled", "Frames or samples a lane passed over", by_lane)
+        self.gated = c("gated", "Frames that a gate withheld: nothing changed", by_lane)
         self.dropped = c("dropped", "Frames or samples given up", [*by_lane, "reason"])
         self.failed = c("failed", "Frames or samples that failed", [*by_lane, "reason"])
         self.troubles = c("decode_troubles", "What a decoder could not use", ["stream", "kind"])
         self.events = c("events", "Events written", [*by_lane, "label"])
         self.sources_failed = c("sources_failed", "Sources that failed", ["reason"])
         self.media_seconds = c("media_seconds", "Media time read", ["stream"])
+        self.up = g("stream_up", "1 while a live stream plays", ["stream"])
+        self.lag = g("stream_lag_seconds", "How late a live stream's packets come", ["stream"])
+        self.reconnects = c("stream_connections", "Connections that were made", ["stream"])
+        self.readers_lost = c("readers_lost", "Readers that were lost", ["stream", "reason"])
+        told = "From the arrival of what decided an event to its writing"
+        self.delay = h("event_delay_seconds", told, ["stream"], DELAYS)
         self.speed = g("speed_ratio", "Media seconds analysed per wall second", ["stream"])
         self.queued = g("queued_windows", "Windows waiting for a pool member", ["lane"])
         self.seconds = h("inference_seconds", "Time of one call of a network", ["lane"], SECONDS)
@@ -48,7 +61,34 @@ class Metrics:
             self._raise_to(self.decoded, total, stream, medium)
         for lane, total in progress.not_sampled.items():
             self._raise_to(self.not_sampled, total, stream, lane)
+        for lane, total in progress.gated.items():
+            self._raise_to(self.gated, total, stream, lane)
+        for lane, reasons in progress.dropped.items():
+            for reason, total in reasons.items():
+                self._raise_to(self.dropped, total, stream, lane, reason)
         self._raise_to(self.media_seconds, float(progress.position), stream)
+
+    def stream(self, status: StreamStatus) -> None:
+        """Takes how a live stream is."""
+        self.up.labels(status.name).set(status.state == "playing")
+        self.lag.labels(status.name).set(status.late_s)
+        self._raise_to(self.reconnects, status.connections, status.name)
+
+    def reader_lost(self, stream: str, reason: str) -> None:
+        """Counts a reader that was lost."""
+        self.readers_lost.labels(stream, reason).inc()
+
+    def written(self, stream: str, delays_s: Iterable[float]) -> None:
+        """Takes how long after their arrival events were written."""
+        for delay in delays_s:
+            self.delay.labels(stream).observe(delay)
+
+    def forget(self, stream: str) -> None:
+        """Removes every series of a stream that is no more."""
+        for metric in self._of_streams:
+            metric.remove_by_labels({"stream": stream})
+        for key in [key for key in self._told if stream in key[1:2]]:
+            del self._told[key]
 
     def answered(self, lane: str, windows: int, seconds: float) -> None:
         """Takes the cost of one call of a pool member."""
@@ -79,15 +119,23 @@ class Metrics:
             self._told[key] = total
 
     def _counter(self, name: str, told: str, labels: list[str]) -> Counter:
-        return Counter(f"witness_{name}", told, labels, registry=self.registry)
+        counter = Counter(f"witness_{name}", told, labels, registry=self.registry)
+        return self._listed(counter, labels)
 
     def _gauge(self, name: str, told: str, labels: list[str]) -> Gauge:
-        return Gauge(f"witness_{name}", told, labels, registry=self.registry)
+        return self._listed(Gauge(f"witness_{name}", told, labels, registry=self.registry), labels)
 
     def _histogram(
         self, name: str, told: str, labels: list[str], buckets: tuple[float, ...]
     ) -> Histogram:
-        return Histogram(f"witness_{name}", told, labels, registry=self.registry, buckets=buckets)
+        name = f"witness_{name}"
+        histogram = Histogram(name, told, labels, registry=self.registry, buckets=buckets)
+        return self._listed(histogram, labels)
+
+    def _listed(self, metric: M, labels: list[str]) -> M:
+        if "stream" in labels:
+            self._of_streams.append(metric)
+        return metric
 
 
 class MetricsPage:

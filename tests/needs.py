@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -24,6 +25,32 @@ def need_own_mounts() -> list[str]:
     if subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
         _missing("this machine lets nobody mount anything, so what needs it did not run")
     return command
+
+
+def need_gstreamer() -> str:
+    """A Python that can run Debian's RTSP server."""
+    python = need_program("/usr/bin/python3")
+    ask = "import gi; gi.require_version('GstRtspServer', '1.0')"
+    if subprocess.run([python, "-c", ask], capture_output=True, check=False).returncode:
+        _missing("Debian's RTSP server is not installed (.ci/apt), so what needs it did not run")
+    return python
+
+
+def need_nginx_rtmp() -> Path:
+    """The RTMP module of nginx."""
+    need_program("nginx")
+    module = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
+    if not module.exists():
+        _missing("nginx has no RTMP module (.ci/apt), so what needs it did not run")
+    return module
+
+
+def need_namespaces() -> None:
+    """The right to make network namespaces, and the programs that fill them."""
+    for name in ("ip", "tc", "iptables"):
+        need_program(name)
+    if subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode:
+        _missing("this machine lets nobody make a network, so what needs it did not run")
 
 
 def _missing(message: str) -> NoReturn:

@@ -41,6 +41,10 @@ class RunRequest:
 
 def run_command(request: RunRequest) -> int:
     """The exit code, after everything was run, written and told."""
+    from pipeline.config.load import is_fleet
+
+    if any(is_fleet(address) for address in request.addresses):
+        return _run_fleet(request)
     console = Console()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: results are kept
     try:
@@ -65,6 +69,16 @@ def run_command(request: RunRequest) -> int:
         console.print("[yellow]interrupted[/]: what was read until then is kept")
         return INTERRUPTED
     return SOURCE_FAILED if any(result.error for result in results) else GOOD
+
+
+def _run_fleet(request: RunRequest) -> int:
+    from pipeline.commands.fleet import fleet_command
+
+    if len(request.addresses) > 1 or request.config is not None:
+        told = "a file of streams is run alone; it has the config in it"
+        Console().print(f"[red]error[/] {told}")
+        return USAGE
+    return fleet_command(request)
 
 
 def demo_command(out: Path, engine: str, device: str, metrics_port: int) -> int:

@@ -22,11 +22,21 @@ WRAP_TOLERANCE_S = Fraction(1)
 
 
 class Anchor:
-    """The shift from a source's own time to media time, shared by the clocks of its media."""
+    """The shift from a source's own time to media time, shared by the clocks of its media.
+
+    `begin` is the media time at which the source begins: 0, but for a live one that came back.
+    """
 
     def __init__(self, origin: Fraction | None) -> None:
+        self.begin = Fraction(0)
+        self.origin = origin
         self.shifts = [-origin] if origin is not None else []
         self._ends: list[Callable[[], Fraction]] = []
+
+    def begin_at(self, begin: Fraction, source_time: Fraction) -> None:
+        """Moves all that comes: `source_time` shall be `begin`. Before anything is placed."""
+        self.begin = begin
+        self.shifts[:] = [begin - source_time]
 
     def join(self, end: Callable[[], Fraction]) -> None:
         """Adds a clock; `end` tells how far it has come."""
@@ -34,7 +44,7 @@ class Anchor:
 
     def restart(self, source_time: Fraction) -> int:
         """The number of a new shift, under which `source_time` follows all that came so far."""
-        furthest = max((end() for end in self._ends), default=Fraction(0))
+        furthest = max([self.begin, *(end() for end in self._ends)])
         slack = RESET_SLACK_S if len(self._ends) > 1 and self.shifts else Fraction(0)
         self.shifts.append(furthest + slack - source_time)
         return len(self.shifts) - 1
@@ -76,7 +86,7 @@ class Placer:
         if not self._anchor.shifts:
             self._shift = self._anchor.restart(source_time)
         time = source_time + self._anchor.shifts[self._shift]
-        before = Fraction(0) if end is None else end
+        before = self._anchor.begin if end is None else end
         ahead = time - before
         suspect, self.suspect = self.suspect, None
         if -RESET_S <= ahead <= self._leap:

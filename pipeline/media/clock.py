@@ -53,7 +53,9 @@ class VideoClock:
         *,
         max_gap_s: Fraction = MAX_GAP_S,
     ) -> None:
+        self._anchor = anchor
         self._placer = Placer("video", anchor, self._end)
+        self._placed = False
         self._source_base = time_base
         self._usual_s = 1 / (rate or FALLBACK_RATE)
         self._max_gap_s = max_gap_s
@@ -99,9 +101,11 @@ class VideoClock:
 
     def _time_of(self, pts: int | None) -> tuple[int, Gap | None]:
         if pts is None:
-            return (0 if self._start is None else self._start + self._claimed), None
+            if self._start is None:
+                return int(self._anchor.begin / self._tick), None
+            return self._start + self._claimed, None
         time = pts * self._scale + self._offset
-        if self._start is not None:
+        if self._placed and self._start is not None:
             ahead = time - self._start - self._claimed
             # Nearly all pictures: whole numbers only, for this is done for each of them.
             if self._calm[0] <= ahead <= self._calm[1]:
@@ -110,6 +114,7 @@ class VideoClock:
         placed = self._placer.place(
             pts * self._source_base, None if self._start is None else self._end()
         )
+        self._placed = True
         self._use(self._placer.shift)
         return int(placed.time / self._tick), placed.gap
 
@@ -149,6 +154,7 @@ class AudioClock:
     """
 
     def __init__(self, time_base: Fraction, anchor: Anchor) -> None:
+        self._anchor = anchor
         self._placer = Placer("audio", anchor, self._end)
         self._source_base = time_base
         self._origin: Fraction | None = None
@@ -172,7 +178,8 @@ class AudioClock:
         return self._place(pts, samples, rate)
 
     def _end(self) -> Fraction:
-        return (self._origin or Fraction(0)) + Fraction(self._samples, self._rate)
+        origin = self._anchor.begin if self._origin is None else self._origin
+        return origin + Fraction(self._samples, self._rate)
 
     def _goes_on(self, pts: int | None) -> bool:
         # Nearly all sound: floats are good enough to see that it is where it should be.

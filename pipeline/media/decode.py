@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
-from typing import Self
+from typing import Any, Self
 
 import av
 from av.packet import Packet
 from av.stream import Discard, Stream
 
 from pipeline.errors import SourceLost, SourceUnreadable
+from pipeline.media.address import OpenPlan
 from pipeline.media.anchor import Anchor
 from pipeline.media.clock import AudioClock, VideoClock
 from pipeline.media.opening import Opened, exact, opened, reason, redact
@@ -37,25 +38,31 @@ class Decoder:
     no sense, "overlap_samples": sound that came twice, "nothing_decoded": a stream that the header
     claims brought nothing); decoding goes on after it. `threads` decode pictures; with one, damaged
     pictures are concealed in the same way every time, and many sources share a machine best.
+    `heard` is called with each packet before it is decoded; where it says False the packet is left
+    out. By then `anchor` is there, and whoever heard the first packet may still move it.
     """
 
     def __init__(
         self,
-        source: str,
+        source: str | OpenPlan,
         stream: str | None = None,
         *,
         media: Collection[Medium] = ("video", "audio"),
         timeout_s: float | None = None,
         options: Mapping[str, str] | None = None,
         threads: int = 1,
+        heard: Callable[[Packet[Any]], bool] | None = None,
     ) -> None:
-        self.source = source
-        self.stream = stream or stream_name(source)
+        self.source = source if isinstance(source, str) else source.shown
+        self.stream = stream or stream_name(self.source)
         self.troubles: Counter[tuple[str, str]] = Counter()
         self._media = frozenset(media)
+        self._from = source
         self._timeout_s = timeout_s
         self._options = options
         self._threads = threads
+        self._heard = heard
+        self.anchor = Anchor(None)
         self._exit = ExitStack()
         self._opened: Opened | None = None
         self._info: StreamInfo | None = None
@@ -73,7 +80,7 @@ class Decoder:
         """Opens the source; raises SourceMissing or SourceUnreadable."""
         with ExitStack() as undo:
             self._opened = undo.enter_context(
-                opened(self.source, timeout_s=self._timeout_s, options=self._options)
+                opened(self._from, timeout_s=self._timeout_s, options=self._options)
             )
             self._info = describe(self._opened, self.source, self.stream)
             if not self._media.intersection(self._info.media):
@@ -115,7 +122,7 @@ class Decoder:
         self._check_decoded(parts)
 
     def _parts(self, source: Opened) -> dict[int, Part]:
-        anchor = Anchor(source.origin)
+        self.anchor = anchor = Anchor(source.origin)
         parts: dict[int, Part] = {}
         if source.video is not None and "video" in self._media:
             source.video.thread_type = "AUTO"
@@ -140,7 +147,8 @@ class Decoder:
                     # Packets without data are PyAV's sign of the end; the parts drain themselves.
                     if packet.size:
                         bad_reads = 0
-                        yield packet
+                        if self._heard is None or self._heard(packet):
+                            yield packet
             except _DAMAGED:
                 self.troubles["container", "corrupt_packet"] += 1
                 bad_reads += 1

@@ -23,6 +23,17 @@ def test_a_total_told_twice_is_counted_once() -> None:
     assert value(metrics, "witness_media_seconds_total", stream="a") == 1.0
 
 
+def test_what_a_reader_withheld_or_gave_up_is_counted() -> None:
+    metrics = Metrics()
+    for total in (3, 3, 8):
+        dropped = {"action": {"lower_rate": total, "lag": 1}}
+        metrics.read("a", Progress(Fraction(1), {}, {}, {"action": 2 * total}, dropped))
+    labels = {"stream": "a", "lane": "action"}
+    assert value(metrics, "witness_gated_total", **labels) == 16
+    assert value(metrics, "witness_dropped_total", reason="lower_rate", **labels) == 8
+    assert value(metrics, "witness_dropped_total", reason="lag", **labels) == 1
+
+
 def test_the_books_are_exported() -> None:
     metrics = Metrics()
     book = LaneBook("video", 10, 7, dropped=Counter(overload=2), failed=Counter(RuntimeError=1))

@@ -1,0 +1,110 @@
+"""`witness run streams.yaml`: live streams, until somebody ends it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+from pipeline.commands.run import GOOD, INTERRUPTED, USAGE, RunRequest, example
+from pipeline.config.load import load_fleet
+from pipeline.errors import ConfigError, LaneError, SourceError
+from pipeline.metrics import Metrics, MetricsPage
+from pipeline.run.crew import Crew
+from pipeline.run.desired import Desired, Plans
+from pipeline.run.interrupt import ctrl_c_noted
+from pipeline.run.job import choose_device
+from pipeline.run.runtimes import check_runtimes, settle_runtimes
+from pipeline.run.supervise import Fleet, Supervisor
+
+if TYPE_CHECKING:
+    from pipeline.config.streams import FleetConfig
+
+LOOK_S = 1.0
+"""How often the file is looked at."""
+
+
+def fleet_command(request: RunRequest) -> int:
+    """The exit code, once Ctrl-C or SIGTERM came and everything was settled and written."""
+    console = Console(soft_wrap=True, highlight=False)
+
+    def tell(line: str) -> None:
+        console.print(f"{time.strftime('%H:%M:%S')} {escape(line)}")
+
+    try:
+        path = Path(request.addresses[0])
+        fleet = load_fleet(path)
+        device = choose_device(request.device)
+        check_runtimes(fleet, device)
+        if any(lane.runtime == "auto" for lane in fleet.lanes):
+            settled = settle_runtimes(fleet, device, request.out, example("street.mp4"), tell)
+            fleet = fleet.model_copy(update={"lanes": settled.lanes})
+        with ctrl_c_noted() as noted, crew_of(request.engine, fleet, device) as crew:
+            _run(request, fleet, device, crew, tell, noted.is_set)
+    except (ConfigError, LaneError, SourceError) as error:
+        console.print(f"[red]error[/] {escape(str(error))}")
+        return USAGE
+    except KeyboardInterrupt:
+        console.print("[yellow]interrupted again: stopped at once[/]")
+        return INTERRUPTED
+    console.print("ended: every stream's books are in its summary.json")
+    return GOOD
+
+
+def _run(
+    request: RunRequest,
+    fleet: FleetConfig,
+    device: str,
+    crew: Crew,
+    tell: Callable[[str], None],
+    ended: Callable[[], bool],
+) -> None:
+    plans = Plans(device, offline=request.offline)
+    metrics = Metrics()
+    pool = fleet.pool
+    shared = Fleet(
+        lanes=tuple(plans.lane(lane) for lane in fleet.lanes),
+        out=request.out,
+        members=pool.members,
+        threads=pool.threads or max(1, (os.cpu_count() or 1) // pool.members),
+        in_flight=pool.in_flight,
+    )
+    supervisor = Supervisor(crew, shared, metrics, tell)
+    desired = Desired(Path(request.addresses[0]), fleet, plans, supervisor, tell)
+    port = request.metrics_port if request.metrics_port >= 0 else None
+    looked = time.monotonic()
+
+    def over() -> bool:
+        nonlocal looked
+        if time.monotonic() - looked > LOOK_S:
+            looked = time.monotonic()
+            desired.look()
+        return ended()
+
+    with MetricsPage(metrics, port) as page:
+        if page.url:
+            tell(f"metrics at {page.url}")
+        desired.begin()
+        supervisor.run(over)
+
+
+@contextmanager
+def crew_of(engine: str, fleet: FleetConfig, device: str) -> Iterator[Crew]:
+    """The crew of an engine: processes of this machine, or Ray's."""
+    if engine == "local":
+        from pipeline.run.local_crew import LocalCrew
+
+        with LocalCrew() as local:
+            yield local
+        return
+    import pipeline.run.ray_crew as on_ray
+
+    gpus = fleet.pool.gpus if device == "cuda" else 0.0
+    with on_ray.started(fleet.pool.members + len(fleet.streams) + 2, gpus) as crew:
+        yield crew

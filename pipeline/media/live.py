@@ -1,0 +1,298 @@
+"""A live stream: opened again and again, for ever, on one media time.
+
+The only loop that reconnects. It may hang inside FFmpeg, which no time-out reliably prevents: who
+watches `pulse` from outside ends the process, not the call.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from threading import Event
+from typing import Any
+from urllib.parse import urlsplit
+
+from av.packet import Packet
+from tenacity import RetryCallState, RetryError, Retrying, retry_if_exception_type
+from tenacity.stop import stop_when_event_set
+from tenacity.wait import wait_exponential_jitter
+
+from pipeline.errors import SourceAbsent, SourceError, SourceRefused
+from pipeline.media.address import LiveAddress, plan_of
+from pipeline.media.anchor import Anchor
+from pipeline.media.decode import Decoder
+from pipeline.media.folder import Segments
+from pipeline.media.lateness import Lateness, Tie
+from pipeline.media.opening import exact
+from pipeline.media.part import Item
+from pipeline.media.pulse import Pulse, Reached
+from pipeline.media.retold import Retold, content_of
+from pipeline.records import Frame, Gap, Medium, Span, StreamInfo
+
+KNOCK_S = 2.0
+"""How long a sender's machine may take to take a call."""
+DOORS = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "http": 80, "https": 443}
+# Knocking costs the sender nothing, so one that is back is seen at once; opening costs it.
+WAIT_ABSENT = wait_exponential_jitter(multiplier=0.1, max=0.5, jitter=0.1)
+WAIT_BROKEN = wait_exponential_jitter(multiplier=0.25, max=15, jitter=0.5)
+WAIT_REFUSED = wait_exponential_jitter(multiplier=30, max=300, jitter=10)
+STEADY_S = 5.0
+"""A connection that held for so long was a good one: the next attempt follows at once."""
+RETOLD_S = 15
+PLAYLIST_S = 120
+"""So far back a connection may begin: by a key frame or two, or by a playlist's segments."""
+EARLY_PACKETS = 25
+ENDED = "the sender ended the stream"
+NOTHING_NEW = "no new file came"
+
+
+class LiveSource:
+    """Frames, chunks of sound and gaps of a live stream, on media time that never runs backwards.
+
+    The end of a connection is an outage: it becomes a Gap once something comes again, and an empty
+    Gap at once, so that nobody waits for what was cut off. A stream's media time 0 is when its
+    first packet came; after an outage it goes on where the wall clock says, or where the source's
+    own clock says if that went on. Its media keep their distance to one another. `reached` and
+    `outage` are of the reader before, when there was one.
+    """
+
+    def __init__(
+        self,
+        address: LiveAddress,
+        stream: str,
+        media: Collection[Medium],
+        reached: Reached | None = None,
+        *,
+        outage: str = "",
+        max_lag_s: float | None = None,
+    ) -> None:
+        self.pulse = Pulse()
+        self.info: StreamInfo | None = None
+        self.troubles: Counter[tuple[str, str]] = Counter()
+        self._address = address
+        self._stream = stream
+        self._media = media
+        before = reached or Reached()
+        self._ends: dict[Medium, Fraction] = dict(before.ends)
+        self._frames = before.frames
+        self._lateness = Lateness(before.epoch_s, max_lag_s)
+        back = PLAYLIST_S if address.kind == "hls" else RETOLD_S
+        self._retold = Retold(back, before.keyframes)
+        self._segments = Segments(address.path, address.shown) if address.kind == "folder" else None
+        self._outage = outage
+        self._seen: set[Medium] = set()
+        self._placed = False
+        self._held = 0
+        self._stopped = Event()
+        self._shorts = 0
+        self._decoder: Decoder | None = None
+
+    @property
+    def reached(self) -> Reached:
+        """Where the stream has come."""
+        return Reached(dict(self._ends), self._frames, self._lateness.epoch_s, self._retold.known)
+
+    @property
+    def tie(self) -> Tie | None:
+        """Media time tied to wall time; None before the first packet."""
+        return self._lateness.tie
+
+    def stop(self) -> None:
+        """Ends `items` at the next packet, or at once while it waits; from any thread."""
+        self._stopped.set()
+
+    def items(self) -> Iterator[Item]:
+        """What comes, through all outages, until `stop`; a file that does not loop ends."""
+        while not self._stopped.is_set():
+            try:
+                decoder = self._retrying()(self._open)
+            except RetryError:
+                break
+            reason = ENDED
+            try:
+                yield from self._play(decoder)
+            except SourceError as error:
+                reason = str(error)
+            finally:
+                decoder.__exit__()
+                self.troubles.update(decoder.troubles)
+            if self._address.kind in ("file", "folder") and reason == ENDED:
+                self._outage = NOTHING_NEW
+                if self._address.kind == "file" and not self._address.loop:
+                    break
+            else:
+                yield from self._lost(reason)
+                self._rest()
+        self.pulse.turn("ended")
+
+    def _retrying(self) -> Retrying:
+        return Retrying(
+            retry=retry_if_exception_type(SourceError),
+            stop=stop_when_event_set(self._stopped),
+            wait=_pause,
+            sleep=self._sleep,
+            before_sleep=self._failed,
+        )
+
+    def _sleep(self, seconds: float) -> None:
+        self._stopped.wait(seconds)
+
+    def _open(self) -> Decoder:
+        self.pulse.turn("opening", self.pulse.reason)
+        part = self._segments.next() if self._segments else None
+        plan = plan_of(self._address, part)
+        knock(self._address)
+        self.pulse.turn("opening", self.pulse.reason)
+        self._placed = False
+        self._held = 0
+        self._seen = set()
+        decoder = Decoder(plan, self._stream, media=self._media, heard=self._heard)
+        decoder.__enter__()
+        self._decoder, self.info = decoder, decoder.info
+        self.pulse.played()
+        return decoder
+
+    def _failed(self, retry: RetryCallState) -> None:
+        error = retry.outcome.exception() if retry.outcome else None
+        self.pulse.turn("waiting", str(error or ""))
+        self.pulse.attempts += 1
+
+    def _rest(self) -> None:
+        """Waits a little longer after each connection that did not hold."""
+        self._shorts = 0 if self.pulse.played_s > STEADY_S else self._shorts + 1
+        if self._shorts > 1:
+            retry = RetryCallState(self._retrying(), None, (), {})
+            retry.attempt_number = self._shorts - 1
+            self._stopped.wait(WAIT_BROKEN(retry))
+
+    def _heard(self, packet: Packet[Any]) -> bool:
+        """Takes note of a packet; False when it is jumped over, to be live again."""
+        self.pulse.heard = time.monotonic()
+        if self._decoder is None:
+            return True
+        now = time.time()
+        anchor, kind = self._decoder.anchor, packet.stream.type
+        if not self._placed:
+            if self._early(packet):
+                return False
+            self._place_first(packet, anchor, now)
+            self._placed = True
+        if packet.pts is None:
+            return True
+        pts_s = packet.pts * exact(packet.time_base)
+        media = pts_s + anchor.shifts[-1]
+        if self._tells(packet) and (content := content_of(bytes(packet))):
+            self._retold.note(content, media)
+        keyframe = packet.is_keyframe or kind == "audio"
+        wanted = self._lateness.note(media, now, kind, keyframe=keyframe)
+        self.pulse.late_s = self._lateness.late_s
+        if not wanted:
+            self.troubles[kind, "jumped_packets"] += 1
+        return wanted
+
+    def _early(self, packet: Packet[Any]) -> bool:
+        """True for sound before the key frame that will tell where a connection goes on.
+
+        Little of it: what comes so soon after an outage belongs to the outage.
+        """
+        if self._tells(packet) or not self._retold.known or self._held == EARLY_PACKETS:
+            return False
+        self._held += 1
+        return True
+
+    def _place_first(self, packet: Packet[Any], anchor: Anchor, now: float) -> None:
+        """Says where in media time a connection begins, whose first packet this is."""
+        reached = self.reached.position
+        begin = self._lateness.begins(now, reached)
+        if self._goes_on(begin - reached):
+            begin = reached
+        ticks = packet.dts if packet.pts is None else packet.pts
+        pts_s = (ticks or 0) * exact(packet.time_base)
+        origin = pts_s if anchor.origin is None else anchor.origin
+        content = content_of(bytes(packet)) if self._tells(packet) else None
+        told = self._retold.time_of(content, reached) if content else None
+        if told is not None and told <= reached:
+            anchor.begin_at(told, pts_s)
+        else:
+            anchor.begin_at(begin, origin)
+
+    def _goes_on(self, ahead: Fraction) -> bool:
+        """True for files that follow one another, when the clock is no more than that ahead."""
+        if self._address.kind == "folder":
+            return ahead < self._address.stall_s
+        return self._address.kind == "file" and self._address.loop
+
+    def _tells(self, packet: Packet[Any]) -> bool:
+        """True for packets by which content is recognised: key frames, or sound without video.
+
+        None of files: they tell nothing twice, or do so on purpose.
+        """
+        if self._address.kind in ("file", "folder"):
+            return False
+        if packet.stream.type == "video":
+            return packet.is_keyframe
+        return self.info is not None and self.info.video is None
+
+    def _play(self, decoder: Decoder) -> Iterator[Item]:
+        for item in decoder.items():
+            yield from self._given_out(item)
+            if self._address.realtime:
+                self._stopped.wait(self._lateness.early_s(self.reached.position, time.time()))
+            if self._stopped.is_set():
+                return
+
+    def _given_out(self, item: Item) -> Iterator[Item]:
+        """The item, after the gap of the outage before it; nothing if it came before."""
+        medium = item.medium if isinstance(item, Gap) else _medium_of(item)
+        span = item.span
+        end = self._ends.get(medium)
+        if medium not in self._seen:
+            if end is not None and span.start + span.duration / 2 < end:
+                self.troubles[medium, "came_twice"] += 1
+                return
+            self._seen.add(medium)
+            if end is not None and span.start > end:
+                yield Gap(medium, Span(end, span.start), self._outage)
+        self._ends[medium] = span.end if end is None else max(end, span.end)
+        if isinstance(item, Frame):
+            item = replace(item, index=self._frames)
+            self._frames += 1
+        yield item
+
+    def _lost(self, reason: str) -> Iterator[Gap]:
+        self._outage = reason
+        self.pulse.turn("waiting", reason)
+        for medium, end in self._ends.items():
+            yield Gap(medium, Span(end, end), reason)
+
+
+def knock(address: LiveAddress) -> None:
+    """Returns when the sender's machine takes a call; SourceAbsent when it does not.
+
+    Not done where nobody is called: datagrams, files, devices.
+    """
+    parts = urlsplit(address.url)
+    if parts.scheme not in DOORS or not parts.hostname:
+        return
+    try:
+        door = (parts.hostname, parts.port or DOORS[parts.scheme])
+        socket.create_connection(door, KNOCK_S).close()
+    except OSError as error:
+        what = error.strerror or "no answer"
+        message = f"{address.shown}: no connection ({what}); is the sender running?"
+        raise SourceAbsent(message) from error
+
+
+def _pause(retry: RetryCallState) -> float:
+    error = retry.outcome.exception() if retry.outcome else None
+    if isinstance(error, SourceRefused):
+        return WAIT_REFUSED(retry)
+    return (WAIT_ABSENT if isinstance(error, SourceAbsent) else WAIT_BROKEN)(retry)
+
+
+def _medium_of(item: Item) -> Medium:
+    return "video" if isinstance(item, Frame) else "audio"

@@ -1,0 +1,182 @@
+"""A worker that is replaced when it dies or hangs, and whose successor goes on where it was.
+
+Calls are answered in order, so its state is that of the last checkpoint plus the calls since then:
+a successor takes the checkpoint and is told those calls again. What was answered before is not
+answered twice.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.run.crew import Crew, Role, Worker, WorkerDied
+
+MOST_TRIES = 2
+"""A call under which so many workers died is not made again."""
+
+
+@dataclass(slots=True, eq=False)
+class Sent:
+    """A call that was made, kept until a checkpoint covers it."""
+
+    method: str
+    args: tuple[Any, ...]
+    parts: int
+    answered: Callable[[list[Any]], None]
+    given_up: Callable[[], None]
+    calls: list[Any] = field(default_factory=list)
+    done: bool = False
+    tries: int = 0
+    sent_at: float = 0.0
+
+
+class Lasting:
+    """One place in the crew: the worker there now, and what its successor would have to know.
+
+    The object in the worker has two methods of ours, `checkpoint() -> bytes` and
+    `restore(bytes)`. `tick` is to be called now and then, with the calls that are answered.
+    """
+
+    def __init__(
+        self,
+        crew: Crew,
+        role: Role,
+        name: str,
+        make: Callable[[], Any],
+        *,
+        checkpoint_s: float,
+        hung_s: float,
+        starting_s: float,
+    ) -> None:
+        self.restarts = 0
+        self.lost: str = ""
+        self._crew = crew
+        self._role: Role = role
+        self._name = name
+        self._make = make
+        self._checkpoint_s = checkpoint_s
+        self._hung_s = hung_s
+        self._starting_s = starting_s
+        self._log: deque[Sent] = deque()
+        self._kept: Any = None
+        self._pending: tuple[Any, int] | None = None
+        self._worker: Worker = crew.start(role, name, make)
+        self._ready = False
+        self._heard = self._checkpointed = time.monotonic()
+
+    @property
+    def worker(self) -> Worker:
+        """The worker that holds the place now."""
+        return self._worker
+
+    @property
+    def unanswered(self) -> int:
+        """Calls that wait for their answer."""
+        return sum(not sent.done for sent in self._log)
+
+    @property
+    def remembered(self) -> int:
+        """Calls that a successor would be told again."""
+        return len(self._log)
+
+    def call(
+        self,
+        method: str,
+        *args: Any,
+        parts: int = 1,
+        answered: Callable[[list[Any]], None],
+        given_up: Callable[[], None],
+    ) -> None:
+        """Makes a call; `answered` gets the parts of the answer, of which the first has come.
+
+        `given_up` is called instead when worker after worker died of it.
+        """
+        sent = Sent(method, args, parts, answered, given_up)
+        self._log.append(sent)
+        self._send(sent)
+
+    def waits_for(self) -> list[Any]:
+        """The calls to wait for."""
+        waiting = [sent.calls[0] for sent in self._log if not sent.done]
+        return waiting + ([self._pending[0]] if self._pending else [])
+
+    def tick(self, ready: set[Any]) -> None:
+        """Hands on answers, replaces the worker if it died or hangs, and asks for checkpoints."""
+        try:
+            self._take(ready)
+        except WorkerDied as error:
+            self._replace(str(error))
+            return
+        now = time.monotonic()
+        waits = self.waits_for()
+        patience = self._hung_s if self._ready else self._starting_s
+        if not waits:
+            self._heard = now
+        elif now - self._heard > patience:
+            self._replace(f"the {self._role} {self._name} gave no answer for {patience:g} s")
+            return
+        if self._log and not self._pending and now - self._checkpointed > self._checkpoint_s:
+            [call] = self._crew.call(self._worker, "checkpoint")
+            self._pending = (call, len(self._log))
+
+    def checkpoint_soon(self) -> None:
+        """Asks for a checkpoint at the next opportunity."""
+        self._checkpointed = -math.inf
+
+    def close(self) -> None:
+        """Ends the worker."""
+        self._crew.kill(self._worker)
+
+    def _take(self, ready: set[Any]) -> None:
+        for sent in [sent for sent in self._log if not sent.done and sent.calls[0] in ready]:
+            self._check(sent.calls[0])
+            sent.done = True
+            self._ready, self._heard = True, time.monotonic()
+            sent.answered(sent.calls)
+        if self._pending and self._pending[0] in ready:
+            call, covered = self._pending
+            self._kept = self._crew.result(call)
+            self._pending = None
+            self._ready, self._heard = True, time.monotonic()
+            self._checkpointed = self._heard
+            for _ in range(covered):
+                self._log.popleft()
+
+    def _check(self, call: Any) -> None:
+        """WorkerDied, if that is the answer; any other error is for who made the call."""
+        try:
+            self._crew.result(call)
+        except WorkerDied:
+            raise
+        except Exception:
+            return
+
+    def _send(self, sent: Sent) -> None:
+        sent.calls = self._crew.call(self._worker, sent.method, *sent.args, parts=sent.parts)
+        sent.sent_at = time.monotonic()
+
+    def _replace(self, why: str) -> None:
+        self._crew.kill(self._worker)
+        self.restarts += 1
+        self.lost = why
+        oldest = next((sent for sent in self._log if not sent.done), None)
+        if oldest is not None:
+            oldest.tries += 1
+            if oldest.tries >= MOST_TRIES:
+                self._log.remove(oldest)
+                oldest.given_up()
+        self._worker = self._crew.start(self._role, self._name, self._make)
+        self._ready, self._pending = False, None
+        self._heard = self._checkpointed = time.monotonic()
+        if self._kept is not None:
+            self._crew.call(self._worker, "restore", self._kept)
+        for sent in self._log:
+            calls = sent.calls
+            self._send(sent)
+            if sent.done:
+                sent.calls = calls

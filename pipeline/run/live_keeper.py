@@ -1,0 +1,284 @@
+"""The keeper of live streams: settles answers, writes events as they come, owns the books.
+
+What it knows can be taken as a checkpoint and given to another keeper, which then is told the
+calls since: what this one wrote after its checkpoint is cut off and written again, the same.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from pipeline.cut import Progress, ReadReport
+from pipeline.errors import OutputError
+from pipeline.lane import Lane
+from pipeline.ledger import Ledger
+from pipeline.media.lateness import Tie
+from pipeline.media.pulse import Reached
+from pipeline.records import Digest, Event, Failure, Gap, Prediction
+from pipeline.run.job import SUMMARY
+from pipeline.settle import Settler
+from pipeline.sinks.journal import Bookmark, Journal
+from pipeline.sinks.rows import row_from
+from pipeline.whole import whole_file
+
+GAPS_KEPT = 1000
+"""So many gaps stand in the books; all of them stand in the timeline's journal."""
+HELD_RECORDS = 20_000
+"""So many records wait for a disk that takes nothing; then the oldest are given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a stream's reader said: totals over all its readers, and what is new."""
+
+    progress: Progress
+    reached: Reached
+    tie: Tie | None
+    troubles: dict[str, int] = field(default_factory=dict)
+    gaps: tuple[Gap, ...] = ()
+    state: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What came of a call: events in small form, how late each was written, and the books.
+
+    `problem` says why nothing can be written now; what could not be written waits.
+    """
+
+    digests: list[Digest]
+    delays_s: list[float]
+    ledger: Ledger
+    problem: str = ""
+
+
+class HeldJournal:
+    """A journal whose records wait in memory while the disk takes nothing."""
+
+    def __init__(self, folder: Path, since: Bookmark | None) -> None:
+        self.journal = Journal(folder, since)
+        self.held: list[dict[str, Any]] = []
+        self.given_up = 0
+
+    def write(self, records: Sequence[dict[str, Any]]) -> str:
+        """Writes these records and those that wait; why not, or nothing."""
+        self.held += records
+        try:
+            self.journal.write(self.held)
+        except OutputError as error:
+            self.given_up += max(0, len(self.held) - HELD_RECORDS)
+            del self.held[:-HELD_RECORDS]
+            return str(error)
+        self.held = []
+        return ""
+
+
+class LiveKeeper:
+    """Keeps one live stream; everything lies in `out`, and grows there.
+
+    `events/` has the events, `timeline/` gaps, states and how media time is tied to wall time, and
+    summary.json the books as of the latest checkpoint. Raises OutputError.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        lanes: Sequence[Lane],
+        out: Path,
+        max_wait_s: float | None,
+        about: dict[str, Any],
+        marks: tuple[Bookmark, Bookmark] | None = None,
+    ) -> None:
+        self._arguments = {
+            "stream": stream,
+            "lanes": tuple(lanes),
+            "out": out,
+            "max_wait_s": max_wait_s,
+            "about": about,
+        }
+        self._stream = stream
+        self._out = out
+        self._about = about
+        self._settler = Settler(stream, lanes, [], max_wait_s)
+        self._events = HeldJournal(out / "events", marks[0] if marks else None)
+        self._timeline = HeldJournal(out / "timeline", marks[1] if marks else None)
+        self._tie: Tie | None = None
+        self._reached = Reached()
+        self._counts: Counter[str] = Counter()
+        self._state = ("", "")
+
+    @property
+    def ledger(self) -> Ledger:
+        """The books so far."""
+        return self._settler.ledger
+
+    def settle(self, lane: str, answers: Sequence[Prediction | Failure]) -> Kept:
+        """The events that these answers made certain, written."""
+        return self._write(self._settler.settle(lane, answers))
+
+    def note(self, note: Note) -> Kept:
+        """Takes what the reader said into the books and the timeline's journal."""
+        records: list[dict[str, Any]] = []
+        if note.tie is not None and note.tie != self._tie:
+            self._tie = note.tie
+            records.append({"kind": "tie", **_at(note.tie.media, note.tie)})
+        for gap in note.gaps:
+            records.append(
+                {
+                    "kind": "gap",
+                    "medium": gap.medium,
+                    **_span(gap.span.start, gap.span.end, self._tie),
+                    "reason": gap.reason,
+                }
+            )
+        if note.state and (note.state, note.reason) != self._state:
+            self._state = (note.state, note.reason)
+            now = _utc(time.time())
+            records.append(
+                {"kind": "state", "state": note.state, "reason": note.reason, "utc": now}
+            )
+        problem = self._timeline.write(records)
+        self._reached = note.reached
+        ledger = self.ledger
+        ledger.troubles.update(note.troubles)
+        ledger.gaps += [record for record in records if record["kind"] == "gap"]
+        del ledger.gaps[:-GAPS_KEPT]
+        kept = self._write(self._settler.read(note.progress))
+        return replace(kept, problem=problem or kept.problem)
+
+    def finish(self, note: Note) -> Kept:
+        """The last events, and the books, which close if nothing is in flight any more."""
+        self.note(note)
+        report = ReadReport(note.progress, note.troubles, (), None)
+        kept = self._write(self._settler.finish(report, "stopped"))
+        problem = self.sync()
+        self.close()
+        return replace(kept, problem=kept.problem or problem)
+
+    def close(self) -> None:
+        """Lets go of the files, as they are."""
+        self._events.journal.close()
+        self._timeline.journal.close()
+
+    def sync(self) -> str:
+        """Puts everything on the disk, the books too; why it cannot be done, or nothing."""
+        summary = {
+            "stream": self._stream,
+            **self._about,
+            "written": _utc(time.time()),
+            "media_s": round(float(self._reached.position), 6),
+            "epoch": _utc(self._reached.epoch_s) if self._reached.epoch_s else None,
+            "counts": dict(self._counts),
+            "records_given_up": self._events.given_up + self._timeline.given_up,
+            "ledger": self.ledger.to_json(),
+        }
+        try:
+            self._events.journal.sync()
+            self._timeline.journal.sync()
+            with whole_file(self._out / SUMMARY) as part:
+                part.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        except OutputError as error:
+            return str(error)
+        return ""
+
+    def snapshot(self) -> bytes:
+        """What `revived` needs to go on here; all that it covers is on the disk."""
+        self.sync()
+        marks = (self._events.journal.bookmark, self._timeline.journal.bookmark)
+        held = (self._events.held, self._timeline.held)
+        known = (self._tie, self._reached, self._counts, self._state, held)
+        return pickle.dumps((self._arguments, marks, known, self._settler.snapshot()), protocol=5)
+
+    @classmethod
+    def revived(cls, snapshot: bytes) -> LiveKeeper:
+        """The keeper as it was at a snapshot, its journals cut back to then."""
+        arguments, marks, known, settler = pickle.loads(snapshot)
+        keeper = cls(**arguments, marks=marks)
+        keeper._tie, keeper._reached, keeper._counts, keeper._state, held = known
+        keeper._events.held, keeper._timeline.held = held
+        keeper._settler.restore(settler)
+        return keeper
+
+    def _write(self, events: Sequence[Event]) -> Kept:
+        tie = self._tie
+        problem = self._events.write([{**row_from(event), **_when(event, tie)} for event in events])
+        now = time.time()
+        delays = [now - tie.wall_of(event.span.end) for event in events] if tie else []
+        self._counts.update(f"{event.lane} {event.label}" for event in events)
+        return Kept([Digest.of(event) for event in events], delays, self.ledger, problem)
+
+
+class LiveKeepers:
+    """The keepers of many live streams in one process; one that fails harms no other."""
+
+    def __init__(self) -> None:
+        self._keepers: dict[str, LiveKeeper] = {}
+
+    def open(
+        self,
+        stream: str,
+        lanes: Sequence[Lane],
+        out: Path,
+        max_wait_s: float | None,
+        about: dict[str, Any],
+    ) -> None:
+        """Begins a stream."""
+        self._keepers[stream] = LiveKeeper(stream, lanes, out, max_wait_s, about)
+
+    def settle(self, stream: str, lane: str, answers: Sequence[Prediction | Failure]) -> Kept:
+        """Settles answers of one lane."""
+        return self._keepers[stream].settle(lane, answers)
+
+    def note(self, stream: str, note: Note) -> Kept:
+        """Takes what a reader said."""
+        return self._keepers[stream].note(note)
+
+    def finish(self, stream: str, note: Note) -> Kept:
+        """Ends a stream."""
+        return self._keepers.pop(stream).finish(note)
+
+    def close(self) -> None:
+        """Lets go of all files, as they are."""
+        for keeper in self._keepers.values():
+            keeper.close()
+
+    def checkpoint(self) -> bytes:
+        """What `restore` needs; all that it covers is on the disk."""
+        return pickle.dumps({name: keeper.snapshot() for name, keeper in self._keepers.items()})
+
+    def restore(self, checkpoint: bytes) -> None:
+        """Takes over from a keeper process that is no more; the bytes are that process's own."""
+        snapshots: dict[str, bytes] = pickle.loads(checkpoint)
+        self._keepers = {name: LiveKeeper.revived(known) for name, known in snapshots.items()}
+
+
+def _when(event: Event, tie: Tie | None) -> dict[str, str | None]:
+    span = _span(event.span.start, event.span.end, tie)
+    return {"start_utc": span["start_utc"], "end_utc": span["end_utc"]}
+
+
+def _span(start: Fraction, end: Fraction, tie: Tie | None) -> dict[str, Any]:
+    return {
+        "start_s": round(float(start), 6),
+        "end_s": round(float(end), 6),
+        "start_utc": _utc(tie.wall_of(start)) if tie else None,
+        "end_utc": _utc(tie.wall_of(end)) if tie else None,
+    }
+
+
+def _at(media: Fraction, tie: Tie) -> dict[str, Any]:
+    return {"media_s": round(float(media), 6), "utc": _utc(tie.wall_of(media))}
+
+
+def _utc(wall_s: float) -> str:
+    return datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="milliseconds")

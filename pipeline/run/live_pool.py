@@ -1,0 +1,143 @@
+"""The pool of a live fleet: members that are replaced, and whose turn it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from pipeline.errors import LaneError, WitnessError
+from pipeline.lane import Lane
+from pipeline.metrics import Metrics
+from pipeline.predict import PoolMember
+from pipeline.records import Failure
+from pipeline.run.backlog import Backlog, Task
+from pipeline.run.crew import Crew
+from pipeline.run.lasting import Lasting
+
+CALLS_PER_MEMBER = 2  # one runs while the input of the next is already there
+CHECKPOINT_S = 2.0
+HUNG_S = 10.0
+STARTING_S = 120.0
+Settle = Callable[[str, str, Any], None]
+
+
+class LivePool:
+    """Members that answer windows; `settle(stream, lane, answers)` gets each task's answers."""
+
+    def __init__(
+        self,
+        crew: Crew,
+        lanes: Sequence[Lane],
+        members: int,
+        threads: int | None,
+        metrics: Metrics,
+        settle: Settle,
+    ) -> None:
+        self._crew = crew
+        self._metrics = metrics
+        self._settle = settle
+        self._backlog = Backlog(lanes)
+        self._loaded = 0
+        make = partial(PoolMember, tuple(lanes), threads)
+        self.members = [
+            Lasting(
+                crew,
+                "member",
+                str(number),
+                make,
+                checkpoint_s=CHECKPOINT_S,
+                hung_s=HUNG_S,
+                starting_s=STARTING_S,
+            )
+            for number in range(members)
+        ]
+        for member in self.members:  # loads its networks before the first stream has something
+            member.call("ready", answered=self._load, given_up=_no_networks)
+
+    @property
+    def ready(self) -> bool:
+        """True once every member has loaded its networks; one that is replaced counts as ready."""
+        return self._loaded >= len(self.members)
+
+    def share(self, stream: str, weight: float, *, priority: int) -> None:
+        """Says what a stream is entitled to."""
+        self._backlog.share(stream, weight, priority=priority)
+
+    def add(self, task: Task) -> None:
+        """Takes a batch of a stream."""
+        self._backlog.add(task)
+        self._metrics.queued.labels(task.step.lane).inc(len(task.step.marks))
+
+    def dispatch(self) -> None:
+        """Sends work to every member that has room."""
+        for number, member in enumerate(self.members):
+            while member.unanswered < CALLS_PER_MEMBER:
+                tasks = self._backlog.take(number)
+                if not tasks:
+                    break
+                self._predict(member, tasks)
+
+    def forget(self, stream: str) -> None:
+        """Drops what waits and what is cached for a stream that has ended."""
+        for task in self._backlog.drop(stream):
+            self._metrics.queued.labels(task.step.lane).dec(len(task.step.marks))
+        for member in self.members:
+            member.call("forget", stream, answered=nothing, given_up=nothing)
+
+    def waits_for(self) -> list[Any]:
+        """The calls to wait for."""
+        return [call for member in self.members for call in member.waits_for()]
+
+    def tick(self, ready: set[Any]) -> None:
+        """Takes answers, and replaces members that died or hang."""
+        for member in self.members:
+            member.tick(ready)
+
+    def close(self) -> None:
+        """Ends every member."""
+        for member in self.members:
+            member.close()
+
+    def _load(self, calls: list[Any]) -> None:
+        try:
+            self._crew.result(calls[0])
+        except WitnessError:
+            raise
+        except Exception as error:
+            message = f"the networks cannot be loaded: {error}"
+            raise LaneError(message) from error
+        self._loaded += 1
+
+    def _predict(self, member: Lasting, tasks: list[Task]) -> None:
+        lane = tasks[0].step.lane
+        self._metrics.queued.labels(lane).dec(sum(len(task.step.marks) for task in tasks))
+        member.call(
+            "answer_each",
+            lane,
+            *(task.windows for task in tasks),
+            parts=1 + len(tasks),
+            answered=partial(self._predicted, tasks),
+            given_up=partial(self._given_up, tasks),
+        )
+
+    def _predicted(self, tasks: list[Task], calls: list[Any]) -> None:
+        lane = tasks[0].step.lane
+        windows = sum(len(task.step.marks) for task in tasks)
+        self._metrics.answered(lane, windows, self._crew.result(calls[0]))
+        for task, answers in zip(tasks, calls[1:], strict=True):
+            self._settle(task.stream, lane, answers)
+
+    def _given_up(self, tasks: list[Task]) -> None:
+        for task in tasks:
+            answers = [Failure(mark, "pool_member_lost") for mark in task.step.marks]
+            self._settle(task.stream, task.step.lane, answers)
+
+
+def nothing(*_: Any) -> None:
+    """What is to be done about an answer that says nothing."""
+
+
+def _no_networks() -> None:
+    message = "the networks cannot be loaded: every process that tried died; is memory short?"
+    raise LaneError(message)

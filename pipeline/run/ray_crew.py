@@ -1,0 +1,167 @@
+"""A crew of Ray actors, on this machine or on a cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from pipeline.run.crew import Role, WorkerDied
+from pipeline.run.ray_cluster import brief, start_ray_for
+
+CPUS: dict[Role, float] = {"reader": 0.1, "keeper": 0.1, "member": 1.0}
+LEASE_S = 10.0
+"""A reader that nobody asks for anything for so long ends: it may be cut off, and replaced."""
+FETCH_S = 5.0
+KILL_S = 0.3
+
+
+@dataclass(slots=True, eq=False)
+class RayWorker:
+    """An actor; `whereabouts` becomes (node id, pid) once it lives."""
+
+    role: Role
+    name: str
+    actor: Any
+    whereabouts: Any
+
+
+class Host:
+    """What runs in an actor: makes its object at the first call, and holds the stream's lease."""
+
+    def __init__(self, make: Callable[[], Any], lease_s: float | None) -> None:
+        self._make = make
+        self._made: Any = None
+        self._asked = time.monotonic()
+        if lease_s is not None:
+            threading.Thread(target=self._expire, args=(lease_s,), daemon=True).start()
+
+    def whereabouts(self) -> tuple[str, int]:
+        """The node and the process."""
+        return ray.get_runtime_context().get_node_id(), os.getpid()
+
+    def call(self, method: str, parts: int, *args: Any) -> Any:
+        """What the object's method answers, in so many parts."""
+        self._asked = time.monotonic()
+        if self._made is None:
+            self._made = self._make()
+        answer = getattr(self._made, method)(*args)
+        self._asked = time.monotonic()
+        return tuple(answer) if parts > 1 else answer
+
+    def _expire(self, lease_s: float) -> None:
+        while time.monotonic() - self._asked < lease_s:
+            time.sleep(lease_s / 10)
+        os._exit(0)
+
+
+class RayCrew:
+    """Workers as Ray actors; see `Crew`. Ray runs already, and is not ended with the crew.
+
+    An actor carries the name of its role and stream, and Ray lets no two live actors have one: so
+    no stream is read twice, whatever became of the first reader. `gpus` is each member's share.
+    """
+
+    def __init__(self, gpus: float = 0.0) -> None:
+        self._gpus = gpus
+        self._namespace = f"witness-{os.getpid()}"
+        self._workers: set[RayWorker] = set()
+        self._here = ray.get_runtime_context().get_node_id()
+
+    def __enter__(self) -> RayCrew:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    @property
+    def workers(self) -> tuple[RayWorker, ...]:
+        """Those that were started and not killed."""
+        return tuple(self._workers)
+
+    def start(self, role: Role, name: str, make: Callable[[], Any]) -> RayWorker:
+        """A worker that is being started; WorkerDied while a reader of that stream lives."""
+        reads = role == "reader"
+        options = {
+            "num_cpus": CPUS[role],
+            "num_gpus": self._gpus if role == "member" else 0,
+            "max_restarts": 0,
+            **({"name": f"reader {name}", "namespace": self._namespace} if reads else {}),
+        }
+        try:
+            actor = ray.remote(Host).options(**options).remote(make, LEASE_S if reads else None)
+        except ValueError as error:  # the name is taken
+            message = f"the {role} {name} that was there before has not ended yet"
+            raise WorkerDied(message) from error
+        worker = RayWorker(role, name, actor, actor.whereabouts.remote())
+        self._workers.add(worker)
+        return worker
+
+    def call(self, worker: RayWorker, method: str, *args: Any, parts: int = 1) -> list[Any]:
+        """One reference for each part of the answer."""
+        made = worker.actor.call.options(num_returns=parts).remote(method, parts, *args)
+        return list(made) if parts > 1 else [made]
+
+    def wait(self, calls: Collection[Any], timeout_s: float) -> list[Any]:
+        """Those that are answered."""
+        waiting = list(calls)
+        ready, _ = ray.wait(waiting, num_returns=1, timeout=timeout_s, fetch_local=False)
+        if ready and len(waiting) > 1:
+            ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0, fetch_local=False)
+        return list(ready)
+
+    def result(self, call: Any) -> Any:
+        """The answer; waits for it a while."""
+        try:
+            return ray.get(call, timeout=FETCH_S)
+        except RayTaskError:
+            raise  # an instance of what the method raised, too
+        except (RayActorError, GetTimeoutError, RayError) as error:
+            raise WorkerDied(brief(error)) from error
+
+    def kill(self, worker: RayWorker) -> None:
+        """Ends its process through Ray, and directly if that does nothing: it may be stopped."""
+        self._workers.discard(worker)
+        with suppress(RayError):
+            ray.kill(worker.actor)
+        ready, _ = ray.wait([worker.whereabouts], timeout=0)
+        with suppress(RayError):
+            if ready:
+                node, pid = ray.get(worker.whereabouts, timeout=FETCH_S)
+                there = NodeAffinitySchedulingStrategy(node, soft=False)
+                if node == self._here:
+                    threading.Timer(KILL_S, kill_process, (pid,)).start()
+                else:
+                    task = ray.remote(kill_process).options(scheduling_strategy=there, num_cpus=0)
+                    task.remote(pid)
+
+    def close(self) -> None:
+        """Ends every actor of the crew."""
+        for worker in self.workers:
+            self.kill(worker)
+
+
+@contextmanager
+def started(processes: int, gpus: float) -> Iterator[RayCrew]:
+    """A crew on the user's cluster, or on one that is embedded here and has room for so many."""
+    start_ray_for(processes, "--engine local")
+    try:
+        with RayCrew(gpus) as crew:
+            yield crew
+    finally:
+        ray.shutdown()
+
+
+def kill_process(pid: int) -> None:
+    """Ends a process of this machine, if it is still there."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,120 @@
+"""The readers of live streams: started, asked for batches, and replaced when they die or hang."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from pipeline.metrics import Metrics
+from pipeline.run.crew import Crew, WorkerDied
+from pipeline.run.live_reader import Beat, LiveReader
+from pipeline.run.tended import Tended
+
+STEP_S = 0.5
+"""How long a reader may keep a call when it has nothing to give."""
+DEAF_S = 3.0
+STARTING_S = 30.0
+OPENING_SLACK_S = 2.0
+
+
+class Readers:
+    """Tends the reader of each stream; at most `in_flight` batches of a stream are under way."""
+
+    def __init__(self, crew: Crew, in_flight: int, metrics: Metrics) -> None:
+        self._crew = crew
+        self._in_flight = in_flight
+        self._metrics = metrics
+
+    def tend(self, stream: Tended, now: float) -> None:
+        """Starts the stream's reader when it is due, replaces one that hangs, and asks it."""
+        if stream.worker is not None:
+            self._watch(stream, now)
+        elif now >= stream.due:
+            self._start(stream, now)
+        self.ask(stream, now)
+
+    def ask(self, stream: Tended, now: float) -> None:
+        """Asks the reader for a batch, or for a sign of life while there is no room for one."""
+        if stream.worker is None or stream.call is not None:
+            return
+        method = "step" if stream.in_flight < self._in_flight else "idle"
+        beat, windows = self._crew.call(stream.worker, method, STEP_S, parts=2)
+        stream.call, stream.asked_at = (beat, windows), now
+
+    def asked(self, streams: Iterable[Tended]) -> dict[Any, Tended]:
+        """The calls to wait for, and whose each is."""
+        return {stream.call[0]: stream for stream in streams if stream.call is not None}
+
+    def heard(self, stream: Tended) -> tuple[Beat, Any] | None:
+        """The answer that has come, with its windows; None when the reader is lost instead."""
+        assert stream.call is not None
+        (told, windows), stream.call = stream.call, None
+        try:
+            beat: Beat = self._crew.result(told)
+        except WorkerDied as error:
+            self.lose(stream, str(error), "reader_lost")
+            return None
+        except Exception as error:  # a defect of ours, in its process: the others go on
+            self.lose(stream, f"its reader failed: {error!r}", "reader_failed")
+            return None
+        stream.take(beat)
+        return beat, windows
+
+    def restart(self, stream: Tended) -> None:
+        """Replaces the reader at once."""
+        if stream.worker is not None:
+            self.lose(stream, "it was restarted on request", "reader_restarted")
+        stream.due = 0.0
+
+    def lose(self, stream: Tended, why: str, reason: str) -> None:
+        """Ends the reader, whatever state it is in; the next one is due after a while."""
+        self._kill(stream)
+        self._metrics.reader_lost(stream.plan.name, reason)
+        stream.lose(why, reason, time.monotonic())
+
+    def stop(self, stream: Tended) -> None:
+        """Lets the reader end by itself: what it has cut still comes."""
+        if stream.worker is not None:
+            self._crew.call(stream.worker, "stop")
+
+    def end(self, stream: Tended, reason: str) -> None:
+        """Ends the reader; what waited inside is counted under `reason`."""
+        self._kill(stream)
+        stream.settle_reader(reason)
+
+    def close(self, streams: Iterable[Tended]) -> None:
+        """Ends every reader at once."""
+        for stream in streams:
+            self._kill(stream)
+
+    def _kill(self, stream: Tended) -> None:
+        if stream.worker is not None:
+            self._crew.kill(stream.worker)
+
+    def _start(self, stream: Tended, now: float) -> None:
+        plan = stream.plan
+        make = partial(LiveReader, plan.address, plan.name, plan.lanes, plan.rules, stream.begin)
+        try:
+            stream.worker = self._crew.start("reader", plan.name, make)
+        except WorkerDied as error:  # the one before still holds the stream
+            stream.down, stream.due = str(error), now + STEP_S
+            return
+        stream.started_at = now
+
+    def _watch(self, stream: Tended, now: float) -> None:
+        """Ends a reader that does not answer, or to which nothing comes: it may hang for ever."""
+        patience = DEAF_S if stream.beat else STARTING_S
+        if stream.call is not None and now - stream.asked_at > patience:
+            # An answer that lies there already was not looked at: then it is us who were late.
+            if not self._crew.wait([stream.call[0]], 0):
+                self.lose(stream, f"its reader did not answer for {patience:g} s", "reader_hung")
+            return
+        beat, address = stream.beat, stream.plan.address
+        if beat is None:
+            return
+        if beat.state == "playing" and beat.silent_s > address.stall_s:
+            self.lose(stream, f"nothing came for {address.stall_s:g} s", "stalled")
+        elif beat.state == "opening" and (beat.silent_s > address.open_timeout_s + OPENING_SLACK_S):
+            self.lose(stream, "its opening did not come to an end", "open_hung")

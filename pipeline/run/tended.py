@@ -1,0 +1,193 @@
+"""What the supervisor knows of one live stream: its reader, and where the next one would begin."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tenacity import RetryCallState, Retrying
+from tenacity.wait import wait_exponential_jitter
+
+from pipeline.cut import Progress
+from pipeline.lane import Lane
+from pipeline.media.address import LiveAddress
+from pipeline.records import Gap
+from pipeline.run.crew import Worker
+from pipeline.run.live_keeper import Note
+from pipeline.run.live_reader import Beat, Begin, ReadingRules
+
+WELL_S = 5.0
+"""A reader that lived for so long did well: when it dies, the next one starts at once."""
+_WAIT = wait_exponential_jitter(multiplier=0.25, max=30, jitter=0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlan:
+    """A stream as it is wanted: where it is, which lanes look at it, and by which rules.
+
+    Of streams that wait for the networks, one with twice the `weight` is served twice as often,
+    and one of a higher `priority` before all others.
+    """
+
+    name: str
+    address: LiveAddress
+    lanes: tuple[Lane, ...]
+    rules: ReadingRules = field(default_factory=ReadingRules)
+    weight: float = 1.0
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """How a stream is, for people; `reason` says why it does not play, and holds no password."""
+
+    name: str
+    address: str
+    state: str
+    reason: str
+    since_s: float
+    late_s: float
+    media_s: float
+    connections: int
+    restarts: int
+    video: str
+    audio: str
+    decoded: dict[str, int]
+
+
+@dataclass(slots=True)
+class Tended:
+    """A stream from the wish for it until its books are closed.
+
+    `base` and `before` are the totals of the readers before this one; `call` is what the reader
+    was asked, with the windows that will come of it.
+    """
+
+    plan: StreamPlan
+    home: int
+    begin: Begin = field(default_factory=Begin)
+    worker: Worker | None = None
+    call: tuple[Any, Any] | None = None
+    asked_at: float = 0.0
+    started_at: float = 0.0
+    due: float = 0.0
+    in_flight: int = 0
+    restarts: int = 0
+    deaths: int = 0
+    beat: Beat | None = None
+    base: Progress = field(default_factory=Progress.nothing)
+    before: Counter[str] = field(default_factory=Counter)
+    indices: dict[str, int] = field(default_factory=dict)
+    gaps: list[Gap] = field(default_factory=list)
+    connections: int = 0
+    down: str = ""
+    stop_by: float | None = None
+    closing: bool = False
+    shown: tuple[str, str] = ("", "")
+    shown_since: float = field(default_factory=time.monotonic)
+    noted_at: float = 0.0
+
+    @property
+    def progress(self) -> Progress:
+        """Totals of all its readers."""
+        return self.beat.progress.after(self.base) if self.beat else self.base
+
+    @property
+    def troubles(self) -> Counter[str]:
+        """Troubles of all its readers."""
+        return self.before + Counter(self.beat.troubles if self.beat else {})
+
+    @property
+    def state(self) -> tuple[str, str]:
+        """In a word, and why: starting, opening, playing, waiting, down, stopping, ended."""
+        if self.stop_by is not None:
+            return "stopping", ""
+        if self.worker is None:
+            return "down", self.down
+        return (self.beat.state, self.beat.reason) if self.beat else ("starting", self.down)
+
+    def take(self, beat: Beat) -> None:
+        """Takes what the reader said."""
+        self.beat = beat
+        self.gaps += beat.gaps
+        if beat.marks:
+            self.indices[beat.lane] = beat.marks[-1].index + 1
+
+    def lose(self, why: str, reason: str, now: float) -> None:
+        """Its reader is gone: what waited inside is counted, and the next one goes on from here."""
+        self.deaths = 1 if now - self.started_at > WELL_S else self.deaths + 1
+        self.restarts += 1
+        self.down = why
+        self.due = now if self.deaths == 1 else now + _pause(self.deaths - 1)
+        self.settle_reader(reason)
+        self.begin = replace(self.begin, outage=why)
+
+    def settle_reader(self, reason: str) -> None:
+        """Adds its reader's totals to those before; what still waited inside goes to `reason`."""
+        beat, self.worker, self.call = self.beat, None, None
+        if beat is not None:
+            self.base = _given_up(beat, self.plan.lanes, reason).after(self.base)
+            self.before.update(beat.troubles)
+            self.connections += beat.connections
+            self.begin = Begin(beat.reached, dict(self.indices), "")
+            self.beat = None
+
+    def note(self) -> Note:
+        """What the keeper is told, once."""
+        gaps, self.gaps = tuple(self.gaps), []
+        beat = self.beat
+        state, reason = self.state
+        return Note(
+            progress=self.progress,
+            reached=beat.reached if beat else self.begin.reached,
+            tie=beat.tie if beat else None,
+            troubles=dict(self.troubles),
+            gaps=gaps,
+            state=state,
+            reason=reason,
+        )
+
+    def status(self) -> StreamStatus:
+        """How it is now, for people."""
+        state, reason = self.state
+        info = self.beat.info if self.beat else None
+        video = info.video if info else None
+        audio = info.audio if info else None
+        return StreamStatus(
+            name=self.plan.name,
+            address=self.plan.address.shown,
+            state=state,
+            reason=reason,
+            since_s=round(time.monotonic() - self.shown_since, 1),
+            late_s=round(self.beat.late_s, 3) if self.beat else 0.0,
+            media_s=round(float(self.progress.position), 3),
+            connections=self.connections + (self.beat.connections if self.beat else 0),
+            restarts=self.restarts,
+            video=f"{video.codec} {video.width}x{video.height}" if video else "",
+            audio=f"{audio.codec} {audio.sample_rate} Hz" if audio else "",
+            decoded=dict(self.progress.decoded),
+        )
+
+
+def _given_up(beat: Beat, lanes: tuple[Lane, ...], reason: str) -> Progress:
+    dropped = {name: dict(counts) for name, counts in beat.progress.dropped.items()}
+    for lane in lanes:
+        waiting = beat.waiting(lane)
+        if waiting:
+            counts = dropped.setdefault(lane.name, {})
+            counts[reason] = counts.get(reason, 0) + waiting
+    return replace(beat.progress, dropped=dropped)
+
+
+def _pause(attempt: int) -> float:
+    retry = RetryCallState(Retrying(), None, (), {})
+    retry.attempt_number = attempt
+    return _WAIT(retry)
+
+
+def unknown(names: Mapping[str, object], name: str) -> str:
+    """The message for a stream that nobody knows."""
+    return f"no stream is called {name!r}; there are {', '.join(sorted(names)) or 'none'}"

@@ -1,0 +1,125 @@
+"""What a stream without end leaves behind: JSON lines that grow, one file for each hour."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from pipeline.whole import output_error
+
+
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """How far a journal was written: its newest file, None if it has none, and that one's size."""
+
+    file: str | None
+    size: int
+
+
+class Journal:
+    """Appends records to `FOLDER/2026-11-22T10.jsonl`, named for the hour (UTC) of writing.
+
+    A record is a line and is written whole: half a line that a power cut left at the end is
+    removed when the journal is opened again. OutputError when the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, since: Bookmark | None = None) -> None:
+        self._folder = folder
+        self._file: FileIO | None = None
+        self._name: str | None = None
+        self._size = 0
+        self._unsure = False
+        if since is not None:
+            self._back_to(since)
+        newest = max(folder.glob("*.jsonl"), default=None)
+        self._before = Bookmark(None, 0)
+        if newest is not None:
+            self._before = Bookmark(newest.name, newest.stat().st_size)
+
+    @property
+    def bookmark(self) -> Bookmark:
+        """Where it ends now."""
+        return Bookmark(self._name, self._size) if self._name else self._before
+
+    def write(self, records: Sequence[Mapping[str, Any]], now: datetime | None = None) -> None:
+        """Appends the records, in one piece."""
+        if not records:
+            return
+        name = f"{(now or datetime.now(UTC)):%Y-%m-%dT%H}.jsonl"
+        lines = [
+            json.dumps(record, ensure_ascii=False, separators=(",", ":")) for record in records
+        ]
+        data = ("\n".join(lines) + "\n").encode()
+        try:
+            if name != self._name:
+                self._turn_to(name)
+            assert self._file is not None
+            written = self._file.write(data)
+            if written != len(data):
+                raise OSError(28, "No space left on device")
+        except OSError as error:
+            self._take_back()
+            raise output_error(self._folder / name, error) from error
+        self._size += len(data)
+        self._unsure = True
+
+    def sync(self) -> None:
+        """Returns when all that was written is on the disk."""
+        if self._file is None or not self._unsure:
+            return
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise output_error(self._folder / str(self._name), error) from error
+        self._unsure = False
+
+    def close(self) -> None:
+        """All is on the disk, and the file is closed."""
+        self.sync()
+        if self._file is not None:
+            self._file.close()
+            self._file = self._name = None
+
+    def _turn_to(self, name: str) -> None:
+        self.sync()
+        if self._file is not None:
+            self._file.close()
+        path = self._folder / name
+        self._folder.mkdir(parents=True, exist_ok=True)
+        _end_at_line(path)
+        self._file = FileIO(str(path), "a")
+        self._name, self._size = name, path.stat().st_size
+
+    def _take_back(self) -> None:
+        """Removes what a failed write left of a record."""
+        with suppress(OSError):
+            if self._file is not None:
+                self._file.truncate(self._size)
+
+    def _back_to(self, since: Bookmark) -> None:
+        """Forgets what was written after the bookmark: it is going to be written again."""
+        for path in self._folder.glob("*.jsonl"):
+            if since.file is None or path.name > since.file:
+                path.unlink()
+        if since.file is None:
+            return
+        path = self._folder / since.file
+        if path.exists() and path.stat().st_size > since.size:
+            os.truncate(path, since.size)
+
+
+def _end_at_line(path: Path) -> None:
+    """Cuts off what stands after the last end of a line."""
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        os.truncate(path, whole)

@@ -1,0 +1,72 @@
+"""Media time against wall time: ties, lag, and jumps to live."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from pipeline.media.lateness import Lateness
+
+
+def test_the_promptest_packet_is_the_measure() -> None:
+    lateness = Lateness()
+    assert lateness.begins(1000.0, Fraction(0)) == 0
+    for media, now in ((0, 1000.3), (1, 1001.1), (2, 1002.9)):
+        lateness.note(Fraction(media), now, "video", keyframe=True)
+    assert round(lateness.late_s, 2) == 0.8
+    assert lateness.tie is not None
+    assert round(lateness.tie.wall_of(Fraction(2)), 2) == 1002.1
+
+
+def test_a_connection_begins_where_the_wall_clock_says() -> None:
+    lateness = Lateness()
+    lateness.begins(1000.0, Fraction(0))
+    assert lateness.begins(1060.5, Fraction(42)) == Fraction(121, 2)
+
+
+def test_a_connection_never_begins_before_what_was_given_out() -> None:
+    lateness = Lateness(epoch_s=1000.0)
+    assert lateness.begins(1010.0, Fraction(12)) == 12
+
+
+def test_a_stream_that_begins_anew_keeps_its_media_time() -> None:
+    lateness = Lateness()
+    assert lateness.begins(1000.0, Fraction(50)) == 50
+    assert lateness.epoch_s == 950.0
+
+
+def test_too_late_packets_are_jumped_over_until_a_prompt_key_frame() -> None:
+    lateness = Lateness(max_lag_s=2.0)
+    lateness.begins(1000.0, Fraction(0))
+    wanted = []
+    for media, late, keyframe in (
+        (0, 0.0, True),
+        (1, 1.9, False),
+        (2, 2.1, False),
+        (3, 1.5, True),  # not yet prompt enough: it would be too late again at once
+        (4, 0.2, False),  # prompt, but it needs pictures that were jumped over
+        (5, 0.1, True),
+        (6, 0.1, False),
+    ):
+        now = 1000.0 + media + late
+        wanted.append(lateness.note(Fraction(media), now, "video", keyframe=keyframe))
+    assert wanted == [True, True, False, False, False, True, True]
+
+
+def test_each_medium_comes_back_when_it_can() -> None:
+    lateness = Lateness(max_lag_s=1.0)
+    lateness.begins(0.0, Fraction(0))
+    assert lateness.note(Fraction(0), 0.0, "video", keyframe=True)
+    assert not lateness.note(Fraction(1), 3.0, "audio", keyframe=True)
+    assert lateness.note(Fraction(2), 2.1, "audio", keyframe=True)
+    assert not lateness.note(Fraction(2), 2.1, "video", keyframe=False)
+    assert lateness.note(Fraction(3), 3.1, "video", keyframe=True)
+
+
+def test_a_clock_that_drifts_gets_new_ties() -> None:
+    lateness = Lateness()
+    lateness.begins(0.0, Fraction(0))
+    for second in range(3600):
+        lateness.note(Fraction(second), second * (1 + 50e-6), "video", keyframe=True)
+    assert lateness.late_s < 0.01
+    assert lateness.tie is not None
+    assert abs(lateness.tie.wall_of(Fraction(3599)) - 3599 * (1 + 50e-6)) < 0.06

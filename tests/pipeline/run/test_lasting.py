@@ -1,0 +1,130 @@
+"""A place in the crew outlives its workers, and nothing is answered twice or forgotten."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from pipeline.run.lasting import Lasting
+from pipeline.run.local_crew import LocalCrew
+
+WITHIN_S = 20.0
+
+
+class Tally:
+    """Keeps a running total, and dies or hangs on demand."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def add(self, number: int) -> int:
+        self.total += number
+        return self.total
+
+    def die(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def checkpoint(self) -> bytes:
+        return pickle.dumps(self.total)
+
+    def restore(self, known: bytes) -> None:
+        self.total = pickle.loads(known)
+
+
+class Bench:
+    """A lasting tally, and what it answered."""
+
+    def __init__(self, crew: LocalCrew, checkpoint_s: float) -> None:
+        self.crew = crew
+        self.answers: list[Any] = []
+        self.given_up = 0
+        self.tally = Lasting(
+            crew,
+            "keeper",
+            "0",
+            Tally,
+            checkpoint_s=checkpoint_s,
+            hung_s=0.5,
+            starting_s=WITHIN_S,
+        )
+
+    def ask(self, method: str, *args: Any) -> None:
+        self.tally.call(method, *args, answered=self._take, given_up=self._give_up)
+
+    def until(self, there: Callable[[], bool]) -> None:
+        latest = time.monotonic() + WITHIN_S
+        while not there():
+            assert time.monotonic() < latest
+            calls = self.tally.waits_for()
+            ready = self.crew.wait(calls, 0.05) if calls else []
+            self.tally.tick(set(ready))
+
+    def _take(self, calls: list[Any]) -> None:
+        self.answers.append(self.crew.result(calls[0]))
+
+    def _give_up(self) -> None:
+        self.given_up += 1
+
+    @property
+    def pid(self) -> int:
+        return int(self.tally.worker.pid)
+
+
+@pytest.fixture
+def crew() -> Iterator[LocalCrew]:
+    with LocalCrew() as crew:
+        yield crew
+
+
+@pytest.mark.parametrize("checkpoint_s", [0.0, 3600.0])
+def test_a_killed_worker_is_replaced_and_the_total_goes_on(
+    crew: LocalCrew, checkpoint_s: float
+) -> None:
+    bench = Bench(crew, checkpoint_s)
+    for number in range(1, 6):
+        bench.ask("add", number)
+        bench.until(lambda seen=number: len(bench.answers) == seen)
+    os.kill(bench.pid, signal.SIGKILL)
+    for number in range(6, 9):
+        bench.ask("add", number)
+    bench.until(lambda: len(bench.answers) == 8)
+    assert bench.answers == [1, 3, 6, 10, 15, 21, 28, 36]
+    assert (bench.tally.restarts, bench.given_up) == (1, 0)
+
+
+def test_a_stopped_worker_is_replaced(crew: LocalCrew) -> None:
+    bench = Bench(crew, 0.0)
+    bench.ask("add", 1)
+    bench.until(lambda: bench.answers == [1])
+    os.kill(bench.pid, signal.SIGSTOP)
+    bench.ask("add", 2)
+    bench.until(lambda: bench.answers == [1, 3])
+    assert "no answer for 0.5 s" in bench.tally.lost
+
+
+def test_a_checkpoint_shortens_what_is_told_again(crew: LocalCrew) -> None:
+    bench = Bench(crew, 0.0)
+    for number in range(1, 4):
+        bench.ask("add", number)
+    bench.until(lambda: len(bench.answers) == 3 and not bench.tally.waits_for())
+    bench.until(lambda: bench.tally.remembered == 0)
+    os.kill(bench.pid, signal.SIGKILL)
+    bench.ask("add", 4)
+    bench.until(lambda: len(bench.answers) == 4)
+    assert bench.answers[-1] == 10
+
+
+def test_a_call_that_kills_every_worker_is_given_up(crew: LocalCrew) -> None:
+    bench = Bench(crew, 3600.0)
+    bench.ask("add", 1)
+    bench.ask("die")
+    bench.ask("add", 2)
+    bench.until(lambda: len(bench.answers) == 2 and bench.given_up == 1)
+    assert bench.answers == [1, 3]
+    assert bench.tally.restarts == 2

@@ -1,0 +1,138 @@
+"""The keeper of a live stream: what it writes, and that a successor writes the same."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.cut import Progress
+from pipeline.media.lateness import Tie
+from pipeline.media.pulse import Reached
+from pipeline.records import Gap, Mark, Prediction, Span
+from pipeline.run.live_keeper import LiveKeepers, Note
+from pipeline.testing import brightness_lane
+
+LANE = brightness_lane(batch=1)
+WINDOWS = 60
+
+
+def answer(index: int) -> Prediction:
+    """Three dark windows, three bright ones, and so on."""
+    span = Span(Fraction(index, 10), Fraction(index + 1, 10))
+    bright = index // 3 % 2
+    mark = Mark("yard", LANE.name, index, span, 1, (16, 12), index == 0)
+    return Prediction(mark, scores=np.array([[1 - bright, bright]], np.float32))
+
+
+def note(windows: int, *gaps: Gap, state: str = "playing") -> Note:
+    position = Fraction(windows, 10)
+    progress = Progress(position, {"video": windows}, {LANE.name: 0})
+    reached = Reached({"video": position}, windows, 1_000_000.0)
+    return Note(progress, reached, Tie(Fraction(0), 1_000_000.0), {}, gaps, state, "")
+
+
+def begun(out: Path) -> LiveKeepers:
+    keepers = LiveKeepers()
+    keepers.open("yard", (LANE,), out, 2.0, {"source": "rtsp://yard"})
+    return keepers
+
+
+def calls() -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """What a keeper is told in the life of a stream."""
+    gap = Gap("video", Span(Fraction(2), Fraction(5, 2)), "the sender ended the stream")
+    yield "note", ("yard", note(0))
+    for index in range(WINDOWS):
+        yield "settle", ("yard", LANE.name, [answer(index)])
+        if index % 10 == 9:
+            yield "note", ("yard", note(index + 1, *([gap] if index == 29 else [])))
+    yield "finish", ("yard", note(WINDOWS, state="stopping"))
+
+
+def written(out: Path) -> dict[str, list[dict[str, Any]]]:
+    """Every record; states lack the time at which they were written."""
+    found = {}
+    for folder in ("events", "timeline"):
+        files = sorted((out / folder).iterdir())
+        lines = [line for file in files for line in file.read_text().splitlines()]
+        found[folder] = [json.loads(line) for line in lines]
+        for record in found[folder]:
+            if record.get("kind") == "state":
+                del record["utc"]
+    return found
+
+
+@pytest.fixture
+def undisturbed(tmp_path: Path) -> Path:
+    out = tmp_path / "undisturbed"
+    keepers = begun(out)
+    for method, args in calls():
+        getattr(keepers, method)(*args)
+    return out
+
+
+def test_events_have_media_time_and_utc(undisturbed: Path) -> None:
+    events = written(undisturbed)["events"]
+    assert {event["label"] for event in events} == {"dark", "bright"}
+    second = next(event for event in events if event["label"] == "bright")
+    assert (second["start_s"], second["start_utc"]) == (0.3, "1970-01-12T13:46:40.300+00:00")
+
+
+def test_gaps_ties_and_states_are_in_the_timeline(undisturbed: Path) -> None:
+    records = written(undisturbed)["timeline"]
+    assert [record["kind"] for record in records] == ["tie", "state", "gap", "state"]
+    assert records[2]["start_s"] == 2.0
+    assert records[2]["end_utc"] == "1970-01-12T13:46:42.500+00:00"
+
+
+def test_the_books_close(undisturbed: Path) -> None:
+    summary = json.loads((undisturbed / "summary.json").read_text())
+    assert summary["ledger"]["closed"]
+    assert summary["ledger"]["lanes"][LANE.name]["analysed"] == WINDOWS
+    assert summary["ledger"]["gaps"][0]["reason"] == "the sender ended the stream"
+
+
+@pytest.mark.parametrize("at", [1, 17, 40])
+@pytest.mark.parametrize("after", [0, 1, 13])
+def test_a_successor_that_is_told_the_calls_again_writes_the_same(
+    tmp_path: Path, undisturbed: Path, at: int, after: int
+) -> None:
+    told, out = list(calls()), tmp_path / "out"
+    first = begun(out)
+    for method, args in told[:at]:
+        getattr(first, method)(*args)
+    checkpoint = first.checkpoint()
+    for method, args in told[at : at + after]:
+        getattr(first, method)(*args)
+    first.close()  # as a process does that is killed
+    second = LiveKeepers()
+    second.restore(checkpoint)
+    for method, args in told[at:]:
+        getattr(second, method)(*args)
+    assert written(out) == written(undisturbed)
+    assert (
+        json.loads((out / "summary.json").read_text())["ledger"]
+        == json.loads((undisturbed / "summary.json").read_text())["ledger"]
+    )
+
+
+def test_what_cannot_be_written_waits_until_it_can(tmp_path: Path, undisturbed: Path) -> None:
+    out = tmp_path / "out"
+    keepers = begun(out)
+    out.write_text("a file where the folder should be")
+    problems = []
+    for number, (method, args) in enumerate(calls()):
+        if number == 30:
+            out.unlink()
+        kept = getattr(keepers, method)(*args)
+        problems.append(kept.problem)
+    assert "cannot be written" in problems[20]
+    assert problems[-1] == ""
+    assert written(out) == written(undisturbed)
+    shutil.rmtree(out)

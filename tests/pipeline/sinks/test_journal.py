@@ -1,0 +1,76 @@
+"""A journal's records are whole, certain, and can be taken back to a bookmark."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import OutputError
+from pipeline.sinks.journal import Journal
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+ONE = datetime(2026, 3, 1, 13, 0, tzinfo=UTC)
+
+
+def told(folder: Path) -> list[int]:
+    files = sorted(folder.glob("*.jsonl"))
+    return [json.loads(line)["n"] for file in files for line in file.read_text().splitlines()]
+
+
+def test_each_hour_has_a_file(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "events")
+    journal.write([{"n": 1}, {"n": 2}], NOON)
+    journal.write([{"n": 3}], ONE)
+    journal.close()
+    names = [file.name for file in sorted((tmp_path / "events").iterdir())]
+    assert names == ["2026-03-01T12.jsonl", "2026-03-01T13.jsonl"]
+    assert told(tmp_path / "events") == [1, 2, 3]
+
+
+def test_it_goes_on_in_the_file_that_is_there(tmp_path: Path) -> None:
+    for number in (1, 2):
+        journal = Journal(tmp_path)
+        journal.write([{"n": number}], NOON)
+        journal.close()
+    assert told(tmp_path) == [1, 2]
+
+
+def test_half_a_line_at_the_end_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "2026-03-01T12.jsonl").write_text('{"n":1}\n{"n":2')
+    journal = Journal(tmp_path)
+    journal.write([{"n": 3}], NOON)
+    journal.close()
+    assert told(tmp_path) == [1, 3]
+
+
+def test_it_goes_back_to_a_bookmark_over_hours(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.write([{"n": 1}], NOON)
+    mark = journal.bookmark
+    journal.write([{"n": 2}], NOON)
+    journal.write([{"n": 3}], ONE)
+    journal.close()
+    again = Journal(tmp_path, mark)
+    assert told(tmp_path) == [1]
+    again.write([{"n": 2}], NOON)
+    again.close()
+    assert told(tmp_path) == [1, 2]
+
+
+def test_a_bookmark_of_nothing_takes_everything_of_this_run_back(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    mark = journal.bookmark
+    journal.write([{"n": 1}], NOON)
+    journal.close()
+    Journal(tmp_path, mark)
+    assert told(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    journal = Journal(tmp_path / "file" / "events")
+    with pytest.raises(OutputError, match="cannot be written"):
+        journal.write([{"n": 1}], NOON)

@@ -18,6 +18,8 @@ from pipeline.sinks.jsonl import read_events
 from pipeline.timeline import order
 from pipeline.truth import read_truth, score_sounds
 
+pytestmark = pytest.mark.slow
+
 
 def run_demo(out: Path, engine: str) -> str:
     done = subprocess.run(

@@ -1,11 +1,11 @@
-"""Readers, members and keepers are killed and stopped: each is replaced, and nothing comes twice."""
+"""Readers, members and keepers are killed and stopped: replaced each time, and nothing twice."""
 
 from __future__ import annotations
 
 import random
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
@@ -69,7 +69,7 @@ def test_a_process_is_replaced(street: Footage, tmp_path: Path, hit: signal.Sign
             "dead_s": figures,
             "lost_frames": lost,
             "counted_frames": counted,
-            "use": [str(before), str(after)],
+            "use": [asdict(before), asdict(after)],
         },
     )
     assert max(fault.dead_s for fault in faults) < WITHIN_S[hit], figures

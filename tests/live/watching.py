@@ -126,7 +126,7 @@ class Watching:
         return time.time() - began
 
     def of(self, name: str, clock: Clock | None = None) -> Left:
-        """What a stream left behind; after `end`. With the clock, numbers count on in all rounds."""
+        """What a stream left behind, after `end`; with a clock its numbers count on for ever."""
         return Left(self.out / name, clock)
 
     def newest(self, name: str) -> int:

@@ -22,6 +22,7 @@ def part() -> Part:
     return Part(toy.frames, toy.coco(), toy.background(), range(toy.FRAMES))
 
 
+@pytest.mark.slow
 def test_the_recipe_writes_a_network_that_a_lane_can_load(part: Part, tmp_path: Path) -> None:
     out = tmp_path / "toy.safetensors"
     card = train_action(part, part, out, steps=2, scenes=1, rivals=("vote",), name="toy")

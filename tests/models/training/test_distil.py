@@ -58,6 +58,7 @@ def hearing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return sounds(tmp_path_factory.mktemp("teacher")).path
 
 
+@pytest.mark.slow
 def test_a_narrow_student_learns_from_its_teacher_alone(seeing: Path, tmp_path: Path) -> None:
     teacher = frame_teacher(seeing, Softened(1.0, 2.0))
     before = {name: one.clone() for name, one in teacher.network.state_dict().items()}
@@ -91,6 +92,7 @@ def test_a_teacher_that_takes_other_pictures_gets_them(seeing: Path, tmp_path: P
     assert trained.compared[0].scores.accuracy == 1.0
 
 
+@pytest.mark.slow
 def test_a_teacher_that_does_not_count_changes_nothing(hearing: Path, tmp_path: Path) -> None:
     plain = sounds(tmp_path / "plain")
     taught = sounds(tmp_path / "taught", sound_teacher(hearing, Softened(0.0, 2.0)))

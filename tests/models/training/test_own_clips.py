@@ -58,6 +58,7 @@ def killed_at(last: int) -> Callable[[str, int, float], None]:
     return watch
 
 
+@pytest.mark.slow
 def test_stripes_are_told_apart_and_a_killed_run_goes_on(tmp_path: Path) -> None:
     whole = train(Workplace(tmp_path / "a"))
     assert whole.test.accuracy == 1.0
@@ -72,6 +73,7 @@ def test_stripes_are_told_apart_and_a_killed_run_goes_on(tmp_path: Path) -> None
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_the_same_settings_only(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(Workplace(tmp_path, watch=killed_at(9)))

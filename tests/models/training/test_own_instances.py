@@ -55,6 +55,7 @@ def killed_at(last: int) -> Callable[[str, int, float], None]:
     return watch
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_same_losses(tmp_path: Path) -> None:
     whole = train(Workplace(tmp_path / "a"))
     place = Workplace(tmp_path / "b")

@@ -69,6 +69,7 @@ def same(runs: list[Run], expected: Run) -> None:
             torch.testing.assert_close(mine[name], tensor, atol=1e-4, rtol=1e-4, msg=close)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [5, 8])
 def test_norms_masks_and_uneven_shares_change_nothing(call: teams.Call, rows: int) -> None:
     same(call(line_run, None, None, rows), line_run(rows=rows))

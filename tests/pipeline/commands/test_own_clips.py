@@ -53,6 +53,7 @@ def frames(pictures: Path) -> Path:
     return out / "stills.safetensors"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["action", "snippets", "frames"])
 def test_a_stream_is_seen_with_it(
     name: str, tmp_path: Path, request: pytest.FixtureRequest

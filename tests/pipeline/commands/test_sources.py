@@ -21,6 +21,7 @@ def checked(file: Path, *options: str) -> tuple[int, str]:
     return result.exit_code, " ".join(result.output.split())
 
 
+@pytest.mark.slow
 def test_each_stream_is_tried_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     film = make(tmp_path, Recipe("ts"))
 

@@ -71,13 +71,13 @@ def test_motion_puts_the_heartbeat_off() -> None:
     assert passed([EMPTY] * 12 + [person(40)] + [EMPTY] * 20, heartbeat_s=3) == [0, 12, 27]
 
 
-@given(st.floats(0, 12), st.integers(0, 99))
+@given(st.floats(0, 12, allow_subnormal=False), st.integers(0, 99))
 @settings(max_examples=20)
 def test_noise_of_the_sensor_is_no_motion(sigma: float, seed: int) -> None:
     assert passed(noisy([EMPTY] * 25, sigma, seed)) == [0]
 
 
-@given(st.floats(0, 8), st.integers(0, 99))
+@given(st.floats(0, 8, allow_subnormal=False), st.integers(0, 99))
 @settings(max_examples=20)
 def test_who_walks_is_seen_through_the_noise(sigma: float, seed: int) -> None:
     walks = noisy([EMPTY] * 20 + [person(40 + 6 * n) for n in range(10)], sigma, seed)

@@ -9,6 +9,7 @@
     │   │   └── SourceForbidden  witness is not allowed to go there
     │   └── SourceLost         it was being read and broke off
     ├── LaneError              a lane cannot be built or run
+    ├── NoAnswer               a running witness does not answer its control  exit code 3
     ├── WorkerLost             a process that shares a training died          exit code 3
     └── OutputError            an output cannot be written                    exit code 3
 
@@ -60,6 +61,10 @@ class LaneError(WitnessError):
 
 class WorkerLost(WitnessError):  # noqa: N818
     """A process that shares a training died; what the run had kept is there to go on from."""
+
+
+class NoAnswer(WitnessError):  # noqa: N818
+    """A witness runs, but its control interface does not answer."""
 
 
 class OutputError(WitnessError, OSError):

@@ -126,7 +126,8 @@ class Lane:
 
     A `pinned` lane's predictor keeps state per stream, so all windows of a stream go, in order,
     to the same pool member. `batch` is how many windows one call of the network holds. `card` is
-    what the weights say of themselves, for the records.
+    what the weights say of themselves, for the records. `warm_s` is for how long after a beginning
+    its answers lack what came before: the network's reach back in time.
     """
 
     name: str
@@ -137,3 +138,4 @@ class Lane:
     make_predictor: Callable[[], Predictor]
     make_aggregator: Callable[[str], Aggregator]
     card: Card
+    warm_s: float = 0.0

@@ -12,9 +12,17 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.commands.run import GOOD, INTERRUPTED, USAGE, RunRequest, example
+from pipeline.commands.run import (
+    GOOD,
+    INTERRUPTED,
+    SOURCE_FAILED,
+    USAGE,
+    RunRequest,
+    example,
+)
 from pipeline.config.load import load_fleet
-from pipeline.errors import ConfigError, LaneError, SourceError
+from pipeline.control.place import FILE, HeldPlace, Place, held_place, token_of
+from pipeline.errors import ConfigError, LaneError, OutputError, SourceError
 from pipeline.metrics import Metrics, MetricsPage
 from pipeline.run.crew import Crew
 from pipeline.run.desired import Desired, Plans
@@ -45,11 +53,14 @@ def fleet_command(request: RunRequest) -> int:
         if any(lane.runtime == "auto" for lane in fleet.lanes):
             settled = settle_runtimes(fleet, device, request.out, example("street.mp4"), tell)
             fleet = fleet.model_copy(update={"lanes": settled.lanes})
-        with ctrl_c_noted() as noted, crew_of(request.engine, fleet, device) as crew:
-            _run(request, fleet, device, crew, tell, noted.is_set)
+        with held_place(request.out) as place, crew_of(request.engine, fleet, device) as crew:
+            _run(request, fleet, device, crew, tell, place)
     except (ConfigError, LaneError, SourceError) as error:
         console.print(f"[red]error[/] {escape(str(error))}")
         return USAGE
+    except OutputError as error:
+        console.print(f"[red]error[/] {escape(str(error))}")
+        return SOURCE_FAILED
     except KeyboardInterrupt:
         console.print("[yellow]interrupted again: stopped at once[/]")
         return INTERRUPTED
@@ -63,8 +74,12 @@ def _run(
     device: str,
     crew: Crew,
     tell: Callable[[str], None],
-    ended: Callable[[], bool],
+    place: HeldPlace,
 ) -> None:
+    from pipeline.control.api import Control, app_of
+    from pipeline.control.server import ControlServer
+
+    token = token_of(fleet.control)
     plans = Plans(device, offline=request.offline)
     metrics = Metrics()
     pool = fleet.pool
@@ -74,10 +89,12 @@ def _run(
         members=pool.members,
         threads=pool.threads or max(1, (os.cpu_count() or 1) // pool.members),
         in_flight=pool.in_flight,
+        tables="parquet" in fleet.outputs,
     )
     supervisor = Supervisor(crew, shared, metrics, tell)
     desired = Desired(Path(request.addresses[0]), fleet, plans, supervisor, tell)
     port = request.metrics_port if request.metrics_port >= 0 else None
+    control = app_of(Control(desired, lambda: supervisor.silent_s), token)
     looked = time.monotonic()
 
     def over() -> bool:
@@ -85,11 +102,18 @@ def _run(
         if time.monotonic() - looked > LOOK_S:
             looked = time.monotonic()
             desired.look()
-        return ended()
+        return noted.is_set()
 
-    with MetricsPage(metrics, port) as page:
+    # Signals are noted from here on, after Ray: it takes SIGTERM for itself when it starts.
+    with (
+        ctrl_c_noted() as noted,
+        MetricsPage(metrics, port) as page,
+        ControlServer(control, fleet.control.port) as server,
+    ):
+        place.tell(Place(server.url, token))
         if page.url:
             tell(f"metrics at {page.url}")
+        tell(f"control at {server.url}, with the token in {request.out / FILE}")
         desired.begin()
         supervisor.run(over)
 

@@ -236,18 +236,25 @@ class FleetConfig(RunConfig):
 
     @model_validator(mode="after")
     def _lanes_are_known(self) -> Self:
-        known = {lane.name: lane for lane in self.lanes}
         for name, stream in {"": self.defaults, **self.streams}.items():
-            where = f"stream {name!r}" if name else "defaults"
-            for wanted in (*(stream.lanes or ()), *stream.sampling):
-                if wanted not in known:
-                    message = f"{where}: no lane is called {wanted!r}; there are {', '.join(known)}"
-                    raise ValueError(message)
-            for wanted in stream.sampling:
-                if "rate_hz" not in type(known[wanted]).model_fields:
-                    message = f"{where}: lane {wanted!r} samples as its network was trained"
-                    raise ValueError(message)
+            self.check(name, stream)
         return self
+
+    def check(self, name: str, stream: StreamSettings) -> None:
+        """Returns when the lanes that a stream asks for are there; ValueError says what is not.
+
+        No name stands for `defaults`.
+        """
+        known = {lane.name: lane for lane in self.lanes}
+        where = f"stream {name!r}" if name else "defaults"
+        for wanted in (*(stream.lanes or ()), *stream.sampling):
+            if wanted not in known:
+                message = f"{where}: no lane is called {wanted!r}; there are {', '.join(known)}"
+                raise ValueError(message)
+        for wanted in stream.sampling:
+            if "rate_hz" not in type(known[wanted]).model_fields:
+                message = f"{where}: lane {wanted!r} samples as its network was trained"
+                raise ValueError(message)
 
     def completed(self, stream: StreamConfig) -> StreamConfig:
         """The stream, with `defaults` for what it does not say itself."""

@@ -23,6 +23,9 @@ from pipeline.records import Prediction, Window
 if TYPE_CHECKING:
     from models.clip import StreamLabeller
 
+WARM_S = 2.0
+"""A recurrent network has no end to its reach; the scenes that teach ours change in seconds."""
+
 
 class ActionLane(StrictModel):
     """Labels what is going on; frames are sampled at the rate that the network was trained at."""
@@ -69,6 +72,7 @@ class ActionLane(StrictModel):
                 LabelAggregator, lane=self.name, card=card, rule=self.spans.build(card)
             ),
             card=card,
+            warm_s=WARM_S,
         )
 
 

@@ -58,6 +58,7 @@ class SoundLane(StrictModel):
                 LabelAggregator, lane=self.name, card=card, rule=rule, step_s=Fraction(step, rate)
             ),
             card=card,
+            warm_s=float(card.preprocessing.get("receptive_field_s", 0.0)),
         )
 
 

@@ -216,6 +216,9 @@ def _web_plan(address: LiveAddress, login: tuple[str, str] | None) -> OpenPlan:
         # Parts come in bursts of a segment, with nothing in between.
         longest = max(*waits, address.stall_s)
         waits = (longest, longest)
+    elif address.kind == "mjpeg":
+        # Single pictures have no time of their own; FFmpeg would make one up, 25 a second.
+        options = {"use_wallclock_as_timestamps": "1"}
     return OpenPlan(
         url=address.url,
         shown=address.shown,

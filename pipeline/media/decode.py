@@ -76,6 +76,12 @@ class Decoder:
             raise ValueError(message)
         return self._info
 
+    @property
+    def sender_s(self) -> float | None:
+        """The sender's wall time (seconds since 1970) of its pts 0; None until it has told it."""
+        told = self._opened.container.start_time_realtime if self._opened else None
+        return None if told is None else told / 1e6
+
     def __enter__(self) -> Self:
         """Opens the source; raises SourceMissing or SourceUnreadable."""
         with ExitStack() as undo:

@@ -6,7 +6,6 @@ watches `pulse` from outside ends the process, not the call.
 
 from __future__ import annotations
 
-import socket
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -14,32 +13,23 @@ from dataclasses import replace
 from fractions import Fraction
 from threading import Event
 from typing import Any
-from urllib.parse import urlsplit
 
 from av.packet import Packet
-from tenacity import RetryCallState, RetryError, Retrying, retry_if_exception_type
-from tenacity.stop import stop_when_event_set
-from tenacity.wait import wait_exponential_jitter
+from tenacity import RetryCallState, RetryError
 
-from pipeline.errors import SourceAbsent, SourceError, SourceRefused
+from pipeline.errors import SourceError
 from pipeline.media.address import LiveAddress, plan_of
 from pipeline.media.anchor import Anchor
+from pipeline.media.attempts import knock, pause_after, retrying
 from pipeline.media.decode import Decoder
 from pipeline.media.folder import Segments
-from pipeline.media.lateness import Lateness, Tie
+from pipeline.media.lateness import TIE_STEP_S, Lateness, Tie
 from pipeline.media.opening import exact
 from pipeline.media.part import Item
 from pipeline.media.pulse import Pulse, Reached
 from pipeline.media.retold import Retold, content_of
 from pipeline.records import Frame, Gap, Medium, Span, StreamInfo
 
-KNOCK_S = 2.0
-"""How long a sender's machine may take to take a call."""
-DOORS = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "http": 80, "https": 443}
-# Knocking costs the sender nothing, so one that is back is seen at once; opening costs it.
-WAIT_ABSENT = wait_exponential_jitter(multiplier=0.1, max=0.5, jitter=0.1)
-WAIT_BROKEN = wait_exponential_jitter(multiplier=0.25, max=15, jitter=0.5)
-WAIT_REFUSED = wait_exponential_jitter(multiplier=30, max=300, jitter=10)
 STEADY_S = 5.0
 """A connection that held for so long was a good one: the next attempt follows at once."""
 RETOLD_S = 15
@@ -73,6 +63,7 @@ class LiveSource:
         self.pulse = Pulse()
         self.info: StreamInfo | None = None
         self.troubles: Counter[tuple[str, str]] = Counter()
+        self.sender: Tie | None = None
         self._address = address
         self._stream = stream
         self._media = media
@@ -109,7 +100,7 @@ class LiveSource:
         """What comes, through all outages, until `stop`; a file that does not loop ends."""
         while not self._stopped.is_set():
             try:
-                decoder = self._retrying()(self._open)
+                decoder = retrying(self._stopped, self._failed)(self._open)
             except RetryError:
                 break
             reason = ENDED
@@ -128,18 +119,6 @@ class LiveSource:
                 yield from self._lost(reason)
                 self._rest()
         self.pulse.turn("ended")
-
-    def _retrying(self) -> Retrying:
-        return Retrying(
-            retry=retry_if_exception_type(SourceError),
-            stop=stop_when_event_set(self._stopped),
-            wait=_pause,
-            sleep=self._sleep,
-            before_sleep=self._failed,
-        )
-
-    def _sleep(self, seconds: float) -> None:
-        self._stopped.wait(seconds)
 
     def _open(self) -> Decoder:
         self.pulse.turn("opening", self.pulse.reason)
@@ -164,14 +143,11 @@ class LiveSource:
     def _rest(self) -> None:
         """Waits a little longer after each connection that did not hold."""
         self._shorts = 0 if self.pulse.played_s > STEADY_S else self._shorts + 1
-        if self._shorts > 1:
-            retry = RetryCallState(self._retrying(), None, (), {})
-            retry.attempt_number = self._shorts - 1
-            self._stopped.wait(WAIT_BROKEN(retry))
+        self._stopped.wait(pause_after(self._shorts))
 
     def _heard(self, packet: Packet[Any]) -> bool:
         """Takes note of a packet; False when it is jumped over, to be live again."""
-        self.pulse.heard = time.monotonic()
+        heard, self.pulse.heard = self.pulse.heard, time.monotonic()
         if self._decoder is None:
             return True
         now = time.time()
@@ -185,6 +161,8 @@ class LiveSource:
             return True
         pts_s = packet.pts * exact(packet.time_base)
         media = pts_s + anchor.shifts[-1]
+        if int(heard) != int(self.pulse.heard):  # about once a second
+            self._ask_sender(media, pts_s)
         if self._tells(packet) and (content := content_of(bytes(packet))):
             self._retold.note(content, media)
         keyframe = packet.is_keyframe or kind == "audio"
@@ -193,6 +171,14 @@ class LiveSource:
         if not wanted:
             self.troubles[kind, "jumped_packets"] += 1
         return wanted
+
+    def _ask_sender(self, media: Fraction, pts_s: Fraction) -> None:
+        """Ties media time to the sender's clock, once RTCP has told it (RFC 3550, 6.4.1)."""
+        begin_s = self._decoder.sender_s if self._decoder else None
+        if begin_s is not None:
+            tie = Tie(media, begin_s + float(pts_s))
+            if self.sender is None or abs(self.sender.wall_of(media) - tie.wall_s) > TIE_STEP_S:
+                self.sender = tie
 
     def _early(self, packet: Packet[Any]) -> bool:
         """True for sound before the key frame that will tell where a connection goes on.
@@ -221,10 +207,14 @@ class LiveSource:
             anchor.begin_at(begin, origin)
 
     def _goes_on(self, ahead: Fraction) -> bool:
-        """True for files that follow one another, when the clock is no more than that ahead."""
+        """True for files that follow one another, when the clock is no more than that ahead.
+
+        A turn of a file follows the one before; what lies before the first one is an outage.
+        """
         if self._address.kind == "folder":
             return ahead < self._address.stall_s
-        return self._address.kind == "file" and self._address.loop
+        turns = self._address.kind == "file" and self._address.loop
+        return turns and self.pulse.connections > 1
 
     def _tells(self, packet: Packet[Any]) -> bool:
         """True for packets by which content is recognised: key frames, or sound without video.
@@ -268,30 +258,6 @@ class LiveSource:
         self.pulse.turn("waiting", reason)
         for medium, end in self._ends.items():
             yield Gap(medium, Span(end, end), reason)
-
-
-def knock(address: LiveAddress) -> None:
-    """Returns when the sender's machine takes a call; SourceAbsent when it does not.
-
-    Not done where nobody is called: datagrams, files, devices.
-    """
-    parts = urlsplit(address.url)
-    if parts.scheme not in DOORS or not parts.hostname:
-        return
-    try:
-        door = (parts.hostname, parts.port or DOORS[parts.scheme])
-        socket.create_connection(door, KNOCK_S).close()
-    except OSError as error:
-        what = error.strerror or "no answer"
-        message = f"{address.shown}: no connection ({what}); is the sender running?"
-        raise SourceAbsent(message) from error
-
-
-def _pause(retry: RetryCallState) -> float:
-    error = retry.outcome.exception() if retry.outcome else None
-    if isinstance(error, SourceRefused):
-        return WAIT_REFUSED(retry)
-    return (WAIT_ABSENT if isinstance(error, SourceAbsent) else WAIT_BROKEN)(retry)
 
 
 def _medium_of(item: Item) -> Medium:

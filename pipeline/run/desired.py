@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
 from models.card import CheckpointError
 from pipeline.config.load import load_fleet
 from pipeline.config.streams import FleetConfig, StreamConfig
-from pipeline.errors import ConfigError, LaneError
+from pipeline.errors import ConfigError, LaneError, SourceError
 from pipeline.lane import Lane
 from pipeline.lanes import LaneConfig
 from pipeline.run.live_reader import ReadingRules
 from pipeline.run.supervise import Supervisor
 from pipeline.run.tended import StreamPlan, StreamStatus
+
+KEPT = ("lanes", "pool", "control")
+"""What is shared by all streams, and so stays while they run."""
 
 
 class Plans:
@@ -70,8 +74,9 @@ class Desired:
         self._plans = plans
         self._supervisor = supervisor
         self._tell = tell
-        self._seen = _stamp(path)
-        self._by_file: set[str] = set()
+        self._seen: tuple[int, int] | None = None
+        self._read: FleetConfig | None = None
+        self._by_file: dict[str, StreamPlan] = {}
         self._lock = Lock()
 
     def begin(self) -> None:
@@ -85,48 +90,60 @@ class Desired:
             return
         self._seen = stamp
         try:
-            fleet = load_fleet(self._path)
-            if fleet.lanes != self._fleet.lanes or fleet.pool != self._fleet.pool:
-                self._tell(f"{self._path}: lanes and pool change only when witness starts anew")
-                fleet = fleet.model_copy(
-                    update={"lanes": self._fleet.lanes, "pool": self._fleet.pool}
-                )
-            self._follow(fleet)
-        except (ConfigError, LaneError) as error:
+            before, self._read = self._read, load_fleet(self._path)
+            if before and any(getattr(self._read, key) != getattr(before, key) for key in KEPT):
+                self._tell(f"{self._path}: {', '.join(KEPT)} change when witness starts anew")
+            kept = {key: getattr(self._fleet, key) for key in KEPT}
+            self._follow(self._read.model_copy(update=kept))
+        except (ConfigError, LaneError, SourceError) as error:
             self._tell(f"{error}; the streams stay as they are")
 
     def add(self, name: str, stream: StreamConfig) -> None:
-        """Wants a stream that is in no file; ConfigError when the name is taken."""
+        """Wants a stream that is in no file, under the limits of the control interface.
+
+        ConfigError when the name is taken, or when the stream may not come this way.
+        """
         with self._lock:
-            if name in self._supervisor.plans():
-                message = f"there is a stream called {name!r} already; remove it first"
-                raise ConfigError(message)
             completed = self._fleet.completed(stream)
-            self._supervisor.want(self._plans.plan(name, completed, self._fleet))
+            try:
+                self._fleet.check(name, completed)
+                admitted = self._fleet.control.admits(completed)
+            except ValueError as error:
+                raise ConfigError(str(error)) from error
+            self._supervisor.want(self._plans.plan(name, admitted, self._fleet), new=True)
 
     def remove(self, name: str) -> None:
         """Ends a stream, until the file is written again; ConfigError when there is none."""
         with self._lock:
             self._supervisor.drop(name)
-            self._by_file.discard(name)
+            self._by_file.pop(name, None)
 
     def restart(self, name: str) -> None:
         """Replaces a stream's reader; ConfigError when there is no such stream."""
         self._supervisor.restart(name)
+
+    def names(self) -> list[str]:
+        """The streams that are wanted, in order."""
+        return sorted(self._supervisor.plans())
 
     def statuses(self) -> list[StreamStatus]:
         """How every stream is, by name."""
         return sorted(self._supervisor.statuses(), key=lambda status: status.name)
 
     def _follow(self, fleet: FleetConfig) -> None:
+        """Wants what the file says now and did not say before: what ended by itself has ended."""
         with self._lock:
             streams = fleet.complete_streams()
-            plans = [self._plans.plan(name, stream, fleet) for name, stream in streams.items()]
-            for name in self._by_file - streams.keys():
-                self._supervisor.drop(name)
-            for plan in plans:
-                self._supervisor.want(plan)
-            self._by_file = set(streams)
+            plans = {
+                name: self._plans.plan(name, stream, fleet) for name, stream in streams.items()
+            }
+            for name in self._by_file.keys() - plans.keys():
+                with suppress(ConfigError):  # it ended by itself
+                    self._supervisor.drop(name)
+            for name, plan in plans.items():
+                if self._by_file.get(name) != plan:
+                    self._supervisor.want(plan)
+            self._by_file = plans
             self._fleet = fleet
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.run.crew import Crew, Role, Worker, WorkerDied
+from pipeline.run.spare import Spare
 
 MOST_TRIES = 2
 """A call under which so many workers died is not made again."""
@@ -39,7 +40,8 @@ class Lasting:
     """One place in the crew: the worker there now, and what its successor would have to know.
 
     The object in the worker has two methods of ours, `checkpoint() -> bytes` and
-    `restore(bytes)`. `tick` is to be called now and then, with the calls that are answered.
+    `restore(bytes)`. `tick` is to be called now and then, with the calls that are answered. Who
+    stands by as a `spare` takes the place first.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Lasting:
         checkpoint_s: float,
         hung_s: float,
         starting_s: float,
+        spare: Spare | None = None,
     ) -> None:
         self.restarts = 0
         self.lost: str = ""
@@ -62,6 +65,7 @@ class Lasting:
         self._checkpoint_s = checkpoint_s
         self._hung_s = hung_s
         self._starting_s = starting_s
+        self._spare = spare
         self._log: deque[Sent] = deque()
         self._kept: Any = None
         self._pending: tuple[Any, int] | None = None
@@ -73,6 +77,11 @@ class Lasting:
     def worker(self) -> Worker:
         """The worker that holds the place now."""
         return self._worker
+
+    @property
+    def ready(self) -> bool:
+        """True while the worker there has answered something, or stood by for it."""
+        return self._ready
 
     @property
     def unanswered(self) -> int:
@@ -170,8 +179,8 @@ class Lasting:
             if oldest.tries >= MOST_TRIES:
                 self._log.remove(oldest)
                 oldest.given_up()
-        self._worker = self._crew.start(self._role, self._name, self._make)
-        self._ready, self._pending = False, None
+        self._worker, self._ready = self._next_worker()
+        self._pending = None
         self._heard = self._checkpointed = time.monotonic()
         if self._kept is not None:
             self._crew.call(self._worker, "restore", self._kept)
@@ -180,3 +189,8 @@ class Lasting:
             self._send(sent)
             if sent.done:
                 sent.calls = calls
+
+    def _next_worker(self) -> tuple[Worker, bool]:
+        """Another worker, and whether it can answer at once."""
+        standing_by = self._spare.take() if self._spare else None
+        return standing_by or (self._crew.start(self._role, self._name, self._make), False)

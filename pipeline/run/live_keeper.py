@@ -26,23 +26,26 @@ from pipeline.media.pulse import Reached
 from pipeline.records import Digest, Event, Failure, Gap, Prediction
 from pipeline.run.job import SUMMARY
 from pipeline.settle import Settler
-from pipeline.sinks.journal import Bookmark, Journal
+from pipeline.sinks.hourly import write_finished_hours
+from pipeline.sinks.journal import Bookmark, HeldJournal
 from pipeline.sinks.rows import row_from
 from pipeline.whole import whole_file
 
 GAPS_KEPT = 1000
 """So many gaps stand in the books; all of them stand in the timeline's journal."""
-HELD_RECORDS = 20_000
-"""So many records wait for a disk that takes nothing; then the oldest are given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a stream's reader said: totals over all its readers, and what is new."""
+    """What a stream's reader said: totals over all its readers, and what is new.
+
+    `tie` is media time against this machine's clock, `sender` against the sender's.
+    """
 
     progress: Progress
     reached: Reached
     tie: Tie | None
+    sender: Tie | None = None
     troubles: dict[str, int] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
     state: str = ""
@@ -62,32 +65,12 @@ class Kept:
     problem: str = ""
 
 
-class HeldJournal:
-    """A journal whose records wait in memory while the disk takes nothing."""
-
-    def __init__(self, folder: Path, since: Bookmark | None) -> None:
-        self.journal = Journal(folder, since)
-        self.held: list[dict[str, Any]] = []
-        self.given_up = 0
-
-    def write(self, records: Sequence[dict[str, Any]]) -> str:
-        """Writes these records and those that wait; why not, or nothing."""
-        self.held += records
-        try:
-            self.journal.write(self.held)
-        except OutputError as error:
-            self.given_up += max(0, len(self.held) - HELD_RECORDS)
-            del self.held[:-HELD_RECORDS]
-            return str(error)
-        self.held = []
-        return ""
-
-
 class LiveKeeper:
     """Keeps one live stream; everything lies in `out`, and grows there.
 
     `events/` has the events, `timeline/` gaps, states and how media time is tied to wall time, and
-    summary.json the books as of the latest checkpoint. Raises OutputError.
+    summary.json the books as of the latest checkpoint. With `tables`, each finished hour of events
+    is there as Parquet too. Raises OutputError.
     """
 
     def __init__(
@@ -98,6 +81,8 @@ class LiveKeeper:
         max_wait_s: float | None,
         about: dict[str, Any],
         marks: tuple[Bookmark, Bookmark] | None = None,
+        *,
+        tables: bool = False,
     ) -> None:
         self._arguments = {
             "stream": stream,
@@ -105,17 +90,23 @@ class LiveKeeper:
             "out": out,
             "max_wait_s": max_wait_s,
             "about": about,
+            "tables": tables,
         }
         self._stream = stream
         self._out = out
         self._about = about
+        self._tables = tables
+        self._grew: str | None = ""
         self._settler = Settler(stream, lanes, [], max_wait_s)
         self._events = HeldJournal(out / "events", marks[0] if marks else None)
         self._timeline = HeldJournal(out / "timeline", marks[1] if marks else None)
         self._tie: Tie | None = None
+        self._sender: Tie | None = None
         self._reached = Reached()
         self._counts: Counter[str] = Counter()
         self._state = ("", "")
+        self._warm_s = {lane.name: Fraction(lane.warm_s) for lane in lanes}
+        self._warm_from: dict[str, Fraction] = {}
 
     @property
     def ledger(self) -> Ledger:
@@ -124,6 +115,9 @@ class LiveKeeper:
 
     def settle(self, lane: str, answers: Sequence[Prediction | Failure]) -> Kept:
         """The events that these answers made certain, written."""
+        for answer in answers:
+            if answer.mark.fresh:  # nothing before it is known to the network any more
+                self._warm_from[lane] = answer.mark.span.start + self._warm_s[lane]
         return self._write(self._settler.settle(lane, answers))
 
     def note(self, note: Note) -> Kept:
@@ -131,7 +125,10 @@ class LiveKeeper:
         records: list[dict[str, Any]] = []
         if note.tie is not None and note.tie != self._tie:
             self._tie = note.tie
-            records.append({"kind": "tie", **_at(note.tie.media, note.tie)})
+            records.append({"kind": "tie", "by": "arrival", **_at(note.tie)})
+        if note.sender is not None and note.sender != self._sender:
+            self._sender = note.sender
+            records.append({"kind": "tie", "by": "sender", **_at(note.sender)})
         for gap in note.gaps:
             records.append(
                 {
@@ -163,6 +160,7 @@ class LiveKeeper:
         kept = self._write(self._settler.finish(report, "stopped"))
         problem = self.sync()
         self.close()
+        problem = problem or self._make_tables(None)
         return replace(kept, problem=kept.problem or problem)
 
     def close(self) -> None:
@@ -177,6 +175,8 @@ class LiveKeeper:
             **self._about,
             "written": _utc(time.time()),
             "media_s": round(float(self._reached.position), 6),
+            "ends_s": {name: round(float(end), 6) for name, end in self._reached.ends.items()},
+            "frames": self._reached.frames,
             "epoch": _utc(self._reached.epoch_s) if self._reached.epoch_s else None,
             "counts": dict(self._counts),
             "records_given_up": self._events.given_up + self._timeline.given_up,
@@ -189,6 +189,17 @@ class LiveKeeper:
                 part.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         except OutputError as error:
             return str(error)
+        return self._make_tables(self._events.journal.bookmark.file)
+
+    def _make_tables(self, growing: str | None) -> str:
+        """Writes the finished hours as Parquet, if that is wanted; why it cannot, or nothing."""
+        if not self._tables or growing == self._grew:
+            return ""
+        try:
+            write_finished_hours(self._out / "events", growing)
+        except OutputError as error:
+            return str(error)
+        self._grew = growing
         return ""
 
     def snapshot(self) -> bytes:
@@ -196,7 +207,8 @@ class LiveKeeper:
         self.sync()
         marks = (self._events.journal.bookmark, self._timeline.journal.bookmark)
         held = (self._events.held, self._timeline.held)
-        known = (self._tie, self._reached, self._counts, self._state, held)
+        told = (self._tie, self._sender, self._reached, self._state)
+        known = (told, self._counts, self._warm_from, held)
         return pickle.dumps((self._arguments, marks, known, self._settler.snapshot()), protocol=5)
 
     @classmethod
@@ -204,62 +216,27 @@ class LiveKeeper:
         """The keeper as it was at a snapshot, its journals cut back to then."""
         arguments, marks, known, settler = pickle.loads(snapshot)
         keeper = cls(**arguments, marks=marks)
-        keeper._tie, keeper._reached, keeper._counts, keeper._state, held = known
+        told, keeper._counts, keeper._warm_from, held = known
+        keeper._tie, keeper._sender, keeper._reached, keeper._state = told
         keeper._events.held, keeper._timeline.held = held
         keeper._settler.restore(settler)
         return keeper
 
     def _write(self, events: Sequence[Event]) -> Kept:
         tie = self._tie
-        problem = self._events.write([{**row_from(event), **_when(event, tie)} for event in events])
+        rows = [
+            {**row_from(event), **_when(event, tie), "warming_up": self._warming_up(event)}
+            for event in events
+        ]
+        problem = self._events.write(rows)
         now = time.time()
         delays = [now - tie.wall_of(event.span.end) for event in events] if tie else []
         self._counts.update(f"{event.lane} {event.label}" for event in events)
         return Kept([Digest.of(event) for event in events], delays, self.ledger, problem)
 
-
-class LiveKeepers:
-    """The keepers of many live streams in one process; one that fails harms no other."""
-
-    def __init__(self) -> None:
-        self._keepers: dict[str, LiveKeeper] = {}
-
-    def open(
-        self,
-        stream: str,
-        lanes: Sequence[Lane],
-        out: Path,
-        max_wait_s: float | None,
-        about: dict[str, Any],
-    ) -> None:
-        """Begins a stream."""
-        self._keepers[stream] = LiveKeeper(stream, lanes, out, max_wait_s, about)
-
-    def settle(self, stream: str, lane: str, answers: Sequence[Prediction | Failure]) -> Kept:
-        """Settles answers of one lane."""
-        return self._keepers[stream].settle(lane, answers)
-
-    def note(self, stream: str, note: Note) -> Kept:
-        """Takes what a reader said."""
-        return self._keepers[stream].note(note)
-
-    def finish(self, stream: str, note: Note) -> Kept:
-        """Ends a stream."""
-        return self._keepers.pop(stream).finish(note)
-
-    def close(self) -> None:
-        """Lets go of all files, as they are."""
-        for keeper in self._keepers.values():
-            keeper.close()
-
-    def checkpoint(self) -> bytes:
-        """What `restore` needs; all that it covers is on the disk."""
-        return pickle.dumps({name: keeper.snapshot() for name, keeper in self._keepers.items()})
-
-    def restore(self, checkpoint: bytes) -> None:
-        """Takes over from a keeper process that is no more; the bytes are that process's own."""
-        snapshots: dict[str, bytes] = pickle.loads(checkpoint)
-        self._keepers = {name: LiveKeeper.revived(known) for name, known in snapshots.items()}
+    def _warming_up(self, event: Event) -> bool:
+        warm = self._warm_from.get(event.lane)
+        return warm is not None and event.span.start < warm
 
 
 def _when(event: Event, tie: Tie | None) -> dict[str, str | None]:
@@ -276,8 +253,8 @@ def _span(start: Fraction, end: Fraction, tie: Tie | None) -> dict[str, Any]:
     }
 
 
-def _at(media: Fraction, tie: Tie) -> dict[str, Any]:
-    return {"media_s": round(float(media), 6), "utc": _utc(tie.wall_of(media))}
+def _at(tie: Tie) -> dict[str, Any]:
+    return {"media_s": round(float(tie.media), 6), "utc": _utc(tie.wall_s)}
 
 
 def _utc(wall_s: float) -> str:

@@ -10,20 +10,21 @@ from pipeline.errors import LaneError, WitnessError
 from pipeline.lane import Lane
 from pipeline.metrics import Metrics
 from pipeline.predict import PoolMember
-from pipeline.records import Failure
+from pipeline.records import Failure, Mark
 from pipeline.run.backlog import Backlog, Task
 from pipeline.run.crew import Crew
 from pipeline.run.lasting import Lasting
+from pipeline.run.spare import Spare
 
 CALLS_PER_MEMBER = 2  # one runs while the input of the next is already there
 CHECKPOINT_S = 2.0
 HUNG_S = 10.0
 STARTING_S = 120.0
-Settle = Callable[[str, str, Any], None]
+Settle = Callable[[str, str, Any, Sequence[Mark]], None]
 
 
 class LivePool:
-    """Members that answer windows; `settle(stream, lane, answers)` gets each task's answers."""
+    """Members that answer windows; `settle` gets each task's stream, lane, answers and marks."""
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class LivePool:
         self._backlog = Backlog(lanes)
         self._loaded = 0
         make = partial(PoolMember, tuple(lanes), threads)
+        self._spare = Spare(crew, "member", make)
         self.members = [
             Lasting(
                 crew,
@@ -49,6 +51,7 @@ class LivePool:
                 checkpoint_s=CHECKPOINT_S,
                 hung_s=HUNG_S,
                 starting_s=STARTING_S,
+                spare=self._spare,
             )
             for number in range(members)
         ]
@@ -87,15 +90,21 @@ class LivePool:
 
     def waits_for(self) -> list[Any]:
         """The calls to wait for."""
-        return [call for member in self.members for call in member.waits_for()]
+        calls = [call for member in self.members for call in member.waits_for()]
+        return calls + self._spare.waits_for()
 
     def tick(self, ready: set[Any]) -> None:
         """Takes answers, and replaces members that died or hang."""
+        self._spare.tick(ready)
         for member in self.members:
             member.tick(ready)
+        # Not before: two that load at the same time take twice as long.
+        if all(member.ready for member in self.members):
+            self._spare.prepare()
 
     def close(self) -> None:
         """Ends every member."""
+        self._spare.close()
         for member in self.members:
             member.close()
 
@@ -124,14 +133,19 @@ class LivePool:
     def _predicted(self, tasks: list[Task], calls: list[Any]) -> None:
         lane = tasks[0].step.lane
         windows = sum(len(task.step.marks) for task in tasks)
-        self._metrics.answered(lane, windows, self._crew.result(calls[0]))
+        try:
+            seconds = self._crew.result(calls[0])
+        except Exception:  # the windows were lost on their way, with the machine they lay on
+            self._given_up(tasks, "windows_lost")
+            return
+        self._metrics.answered(lane, windows, seconds)
         for task, answers in zip(tasks, calls[1:], strict=True):
-            self._settle(task.stream, lane, answers)
+            self._settle(task.stream, lane, answers, task.step.marks)
 
-    def _given_up(self, tasks: list[Task]) -> None:
+    def _given_up(self, tasks: list[Task], reason: str = "pool_member_lost") -> None:
         for task in tasks:
-            answers = [Failure(mark, "pool_member_lost") for mark in task.step.marks]
-            self._settle(task.stream, task.step.lane, answers)
+            answers = [Failure(mark, reason) for mark in task.step.marks]
+            self._settle(task.stream, task.step.lane, answers, ())
 
 
 def nothing(*_: Any) -> None:

@@ -69,6 +69,7 @@ class Beat:
     handed: dict[str, int]
     reached: Reached
     tie: Tie | None
+    sender: Tie | None
     info: StreamInfo | None
     lane: str = ""
     marks: tuple[Mark, ...] = ()
@@ -168,6 +169,7 @@ class LiveReader:
             handed=dict(self._handed),
             reached=reached,
             tie=self._source.tie,
+            sender=self._source.sender,
             info=self._source.info,
             lane=lane,
             marks=marks,

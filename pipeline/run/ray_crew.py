@@ -21,7 +21,9 @@ from pipeline.run.ray_cluster import brief, start_ray_for
 CPUS: dict[Role, float] = {"reader": 0.1, "keeper": 0.1, "member": 1.0}
 LEASE_S = 10.0
 """A reader that nobody asks for anything for so long ends: it may be cut off, and replaced."""
-FETCH_S = 5.0
+LEASE_SLACK_S = 1.0
+FETCH_S = 1.0
+"""Answers are small and come with the news that they are there; one that does not is lost."""
 KILL_S = 0.3
 
 
@@ -33,6 +35,34 @@ class RayWorker:
     name: str
     actor: Any
     whereabouts: Any
+
+
+@dataclass(slots=True)
+class Ending:
+    """A reader that was told to end: gone for certain at `gone_by`, or as soon as somebody saw it.
+
+    `pid` is set for one of this machine; `killed` is what kills one of another machine there.
+    """
+
+    gone_by: float
+    pid: int | None = None
+    killed: Any = None
+
+    @property
+    def over(self) -> bool:
+        """True when no process reads the stream any more."""
+        if time.monotonic() > self.gone_by:
+            return True
+        if self.pid is not None:
+            return not lives(self.pid)
+        if self.killed is None or not ray.wait([self.killed], timeout=0)[0]:
+            return False
+        try:
+            ray.get(self.killed, timeout=FETCH_S)
+        except RayError:  # nobody answers there: the reader's lease runs out
+            self.killed = None
+            return False
+        return True
 
 
 class Host:
@@ -67,14 +97,16 @@ class Host:
 class RayCrew:
     """Workers as Ray actors; see `Crew`. Ray runs already, and is not ended with the crew.
 
-    An actor carries the name of its role and stream, and Ray lets no two live actors have one: so
-    no stream is read twice, whatever became of the first reader. `gpus` is each member's share.
+    No stream is read twice, whatever became of its first reader: a second one is refused until the
+    first was seen to be gone, or its lease has run out. The keeper stays on this machine, whose
+    folders it writes. `gpus` is each member's share.
     """
 
     def __init__(self, gpus: float = 0.0) -> None:
         self._gpus = gpus
         self._namespace = f"witness-{os.getpid()}"
         self._workers: set[RayWorker] = set()
+        self._ending: dict[str, Ending] = {}
         self._here = ray.get_runtime_context().get_node_id()
 
     def __enter__(self) -> RayCrew:
@@ -89,19 +121,22 @@ class RayCrew:
         return tuple(self._workers)
 
     def start(self, role: Role, name: str, make: Callable[[], Any]) -> RayWorker:
-        """A worker that is being started; WorkerDied while a reader of that stream lives."""
+        """A worker that is being started; WorkerDied while a reader of that stream may live."""
         reads = role == "reader"
+        if reads:
+            self._check_lease(name)
         options = {
             "num_cpus": CPUS[role],
             "num_gpus": self._gpus if role == "member" else 0,
             "max_restarts": 0,
             **({"name": f"reader {name}", "namespace": self._namespace} if reads else {}),
         }
+        if role == "keeper":
+            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(self._here, soft=False)
         try:
             actor = ray.remote(Host).options(**options).remote(make, LEASE_S if reads else None)
         except ValueError as error:  # the name is taken
-            message = f"the {role} {name} that was there before has not ended yet"
-            raise WorkerDied(message) from error
+            raise WorkerDied(_still_there(name)) from error
         worker = RayWorker(role, name, actor, actor.whereabouts.remote())
         self._workers.add(worker)
         return worker
@@ -133,21 +168,31 @@ class RayCrew:
         self._workers.discard(worker)
         with suppress(RayError):
             ray.kill(worker.actor)
+        ending = Ending(time.monotonic() + LEASE_S + LEASE_SLACK_S)
         ready, _ = ray.wait([worker.whereabouts], timeout=0)
         with suppress(RayError):
             if ready:
                 node, pid = ray.get(worker.whereabouts, timeout=FETCH_S)
                 there = NodeAffinitySchedulingStrategy(node, soft=False)
                 if node == self._here:
+                    ending.pid = pid
                     threading.Timer(KILL_S, kill_process, (pid,)).start()
                 else:
                     task = ray.remote(kill_process).options(scheduling_strategy=there, num_cpus=0)
-                    task.remote(pid)
+                    ending.killed = task.remote(pid)
+        if worker.role == "reader":
+            self._ending[worker.name] = ending
 
     def close(self) -> None:
         """Ends every actor of the crew."""
         for worker in self.workers:
             self.kill(worker)
+
+    def _check_lease(self, name: str) -> None:
+        ending = self._ending.get(name)
+        if ending is not None and not ending.over:
+            raise WorkerDied(_still_there(name))
+        self._ending.pop(name, None)
 
 
 @contextmanager
@@ -165,3 +210,18 @@ def kill_process(pid: int) -> None:
     """Ends a process of this machine, if it is still there."""
     with suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGKILL)
+
+
+def lives(pid: int) -> bool:
+    """True while a process of this machine is there."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of somebody else: the number was given away again
+        return False
+    return True
+
+
+def _still_there(name: str) -> str:
+    return f"the reader {name} that was there before has not ended yet"

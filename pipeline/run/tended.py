@@ -14,6 +14,7 @@ from tenacity.wait import wait_exponential_jitter
 from pipeline.cut import Progress
 from pipeline.lane import Lane
 from pipeline.media.address import LiveAddress
+from pipeline.media.lateness import Tie
 from pipeline.records import Gap
 from pipeline.run.crew import Worker
 from pipeline.run.live_keeper import Note
@@ -42,7 +43,10 @@ class StreamPlan:
 
 @dataclass(frozen=True, slots=True)
 class StreamStatus:
-    """How a stream is, for people; `reason` says why it does not play, and holds no password."""
+    """How a stream is, for people; `reason` says why it does not play, and holds no password.
+
+    `attempts` counts the connections that failed since the last one that was made.
+    """
 
     name: str
     address: str
@@ -51,6 +55,7 @@ class StreamStatus:
     since_s: float
     late_s: float
     media_s: float
+    attempts: int
     connections: int
     restarts: int
     video: str
@@ -89,6 +94,7 @@ class Tended:
     shown: tuple[str, str] = ("", "")
     shown_since: float = field(default_factory=time.monotonic)
     noted_at: float = 0.0
+    noted_tie: Tie | None = None
 
     @property
     def progress(self) -> Progress:
@@ -106,7 +112,7 @@ class Tended:
         if self.stop_by is not None:
             return "stopping", ""
         if self.worker is None:
-            return "down", self.down
+            return ("down", self.down) if self.down else ("starting", "")
         return (self.beat.state, self.beat.reason) if self.beat else ("starting", self.down)
 
     def take(self, beat: Beat) -> None:
@@ -135,15 +141,23 @@ class Tended:
             self.begin = Begin(beat.reached, dict(self.indices), "")
             self.beat = None
 
+    @property
+    def has_news(self) -> bool:
+        """True when the keeper has to know before it takes answers to what was read since."""
+        tie = self.beat.tie if self.beat else None
+        return bool(self.gaps) or (tie is not None and tie != self.noted_tie)
+
     def note(self) -> Note:
         """What the keeper is told, once."""
         gaps, self.gaps = tuple(self.gaps), []
         beat = self.beat
+        self.noted_tie = beat.tie if beat else None
         state, reason = self.state
         return Note(
             progress=self.progress,
             reached=beat.reached if beat else self.begin.reached,
             tie=beat.tie if beat else None,
+            sender=beat.sender if beat else None,
             troubles=dict(self.troubles),
             gaps=gaps,
             state=state,
@@ -164,6 +178,7 @@ class Tended:
             since_s=round(time.monotonic() - self.shown_since, 1),
             late_s=round(self.beat.late_s, 3) if self.beat else 0.0,
             media_s=round(float(self.progress.position), 3),
+            attempts=self.beat.attempts if self.beat else 0,
             connections=self.connections + (self.beat.connections if self.beat else 0),
             restarts=self.restarts,
             video=f"{video.codec} {video.width}x{video.height}" if video else "",

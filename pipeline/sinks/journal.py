@@ -12,7 +12,11 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import OutputError
 from pipeline.whole import output_error
+
+HELD_RECORDS = 20_000
+"""So many records wait for a disk that takes nothing; then the oldest are given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,27 @@ class Journal:
         path = self._folder / since.file
         if path.exists() and path.stat().st_size > since.size:
             os.truncate(path, since.size)
+
+
+class HeldJournal:
+    """A journal whose records wait in memory while the disk takes nothing."""
+
+    def __init__(self, folder: Path, since: Bookmark | None) -> None:
+        self.journal = Journal(folder, since)
+        self.held: list[dict[str, Any]] = []
+        self.given_up = 0
+
+    def write(self, records: Sequence[dict[str, Any]]) -> str:
+        """Writes these records and those that wait; why not, or nothing."""
+        self.held += records
+        try:
+            self.journal.write(self.held)
+        except OutputError as error:
+            self.given_up += max(0, len(self.held) - HELD_RECORDS)
+            del self.held[:-HELD_RECORDS]
+            return str(error)
+        self.held = []
+        return ""
 
 
 def _end_at_line(path: Path) -> None:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.cut import Progress
 from pipeline.media.lateness import Tie
 from pipeline.media.pulse import Reached
 from pipeline.records import Gap, Mark, Prediction, Span
-from pipeline.run.live_keeper import LiveKeepers, Note
+from pipeline.run.live_keeper import Note
+from pipeline.run.live_keepers import LiveKeepers
 from pipeline.testing import brightness_lane
 
-LANE = brightness_lane(batch=1)
+LANE = replace(brightness_lane(batch=1), warm_s=0.5)
 WINDOWS = 60
 
 
@@ -35,7 +38,9 @@ def note(windows: int, *gaps: Gap, state: str = "playing") -> Note:
     position = Fraction(windows, 10)
     progress = Progress(position, {"video": windows}, {LANE.name: 0})
     reached = Reached({"video": position}, windows, 1_000_000.0)
-    return Note(progress, reached, Tie(Fraction(0), 1_000_000.0), {}, gaps, state, "")
+    tie = Tie(Fraction(0), 1_000_000.0)
+    sender = Tie(Fraction(1), 1_000_009.5)
+    return Note(progress, reached, tie, sender, {}, gaps, state, "")
 
 
 def begun(out: Path) -> LiveKeepers:
@@ -55,11 +60,11 @@ def calls() -> Iterator[tuple[str, tuple[Any, ...]]]:
     yield "finish", ("yard", note(WINDOWS, state="stopping"))
 
 
-def written(out: Path) -> dict[str, list[dict[str, Any]]]:
+def written(out: Path, names: str = "*") -> dict[str, list[dict[str, Any]]]:
     """Every record; states lack the time at which they were written."""
     found = {}
     for folder in ("events", "timeline"):
-        files = sorted((out / folder).iterdir())
+        files = sorted((out / folder).glob(names))
         lines = [line for file in files for line in file.read_text().splitlines()]
         found[folder] = [json.loads(line) for line in lines]
         for record in found[folder]:
@@ -84,11 +89,23 @@ def test_events_have_media_time_and_utc(undisturbed: Path) -> None:
     assert (second["start_s"], second["start_utc"]) == (0.3, "1970-01-12T13:46:40.300+00:00")
 
 
+def test_events_that_begin_before_the_network_is_warm_say_so(undisturbed: Path) -> None:
+    events = written(undisturbed)["events"]
+    told = {event["start_s"]: event["warming_up"] for event in events}
+    assert [start for start in sorted(told) if told[start]] == [0.0, 0.3]
+
+
 def test_gaps_ties_and_states_are_in_the_timeline(undisturbed: Path) -> None:
     records = written(undisturbed)["timeline"]
-    assert [record["kind"] for record in records] == ["tie", "state", "gap", "state"]
-    assert records[2]["start_s"] == 2.0
-    assert records[2]["end_utc"] == "1970-01-12T13:46:42.500+00:00"
+    assert [record["kind"] for record in records] == ["tie", "tie", "state", "gap", "state"]
+    assert records[1] == {
+        "kind": "tie",
+        "by": "sender",
+        "media_s": 1.0,
+        "utc": "1970-01-12T13:46:49.500+00:00",
+    }
+    assert records[3]["start_s"] == 2.0
+    assert records[3]["end_utc"] == "1970-01-12T13:46:42.500+00:00"
 
 
 def test_the_books_close(undisturbed: Path) -> None:
@@ -136,3 +153,18 @@ def test_what_cannot_be_written_waits_until_it_can(tmp_path: Path, undisturbed: 
     assert problems[-1] == ""
     assert written(out) == written(undisturbed)
     shutil.rmtree(out)
+
+
+def test_finished_hours_are_there_as_parquet(tmp_path: Path) -> None:
+    keepers = LiveKeepers()
+    keepers.open("yard", (LANE,), tmp_path, 2.0, {}, tables=True)
+    (tmp_path / "events").mkdir()
+    keepers.restore(keepers.checkpoint())
+    for method, args in calls():
+        getattr(keepers, method)(*args)
+    [table] = (tmp_path / "events").glob("*.parquet")
+    rows = pq.read_table(table).to_pylist()
+    assert [row["start_utc"] for row in rows] == [
+        event["start_utc"] for event in written(tmp_path, "*.jsonl")["events"]
+    ]
+    assert {row["warming_up"] for row in rows} == {True, False}

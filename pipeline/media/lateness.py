@@ -9,6 +9,8 @@ TIE_STEP_S = 0.05
 """A tie is made anew when wall time has strayed so far from it."""
 # Two clocks drift apart by up to 100 millionths: the promptest packet of long ago is no measure.
 LEAK = 1e-4
+# Times of one medium that step back or ahead by more are of a source whose clock was set.
+SET_BACK_S, SET_AHEAD_S = Fraction(1), Fraction(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Lateness:
     """Ties media time to wall time by the promptest packets, and says when to jump to live.
 
     `epoch_s` is the wall time of media time 0. The promptest packet of a connection counts as not
-    late at all; what comes later than that, against its own clock, is late.
+    late at all; what comes later than that, against its own clock, is late. When that clock is set,
+    all is measured anew.
     """
 
     def __init__(self, epoch_s: float | None = None, max_lag_s: float | None = None) -> None:
@@ -38,11 +41,11 @@ class Lateness:
         self._floor: float | None = None
         self._noted_at = 0.0
         self._jumping: set[str] = set()
+        self._latest: dict[str, Fraction] = {}
 
     def begins(self, now: float, reached: Fraction) -> Fraction:
         """The media time of a connection's first packet, which came at `now`; a new beginning."""
-        self._floor = None
-        self._jumping.clear()
+        self._measure_anew()
         if self.epoch_s is None:
             self.epoch_s = now - float(reached)
         return max(reached, Fraction(round((now - self.epoch_s) * 1000), 1000))
@@ -53,6 +56,10 @@ class Lateness:
         Behind by more than `max_lag_s`, packets are jumped over until they are prompt enough
         again and, for pictures, one comes that needs no other.
         """
+        step = media - self._latest.get(kind, media)
+        if not -SET_BACK_S <= step <= SET_AHEAD_S:
+            self._measure_anew()
+        self._latest[kind] = media
         late = now - (self.epoch_s or 0.0) - float(media)
         leaked = LEAK * max(0.0, now - self._noted_at)
         self._floor = late if self._floor is None else min(self._floor + leaked, late)
@@ -62,6 +69,18 @@ class Lateness:
         if self.tie is None or abs(self.tie.wall_of(media) - wall) > TIE_STEP_S:
             self.tie = Tie(media, wall)
         return self._prompt(kind, keyframe=keyframe)
+
+    def _measure_anew(self) -> None:
+        self._floor = None
+        self._jumping.clear()
+        self._latest.clear()
+
+    def clock_was_set(self, by_s: float) -> None:
+        """Takes note that this machine's clock was set ahead, or back, by so much."""
+        if self.epoch_s is not None:
+            self.epoch_s += by_s
+        self._noted_at += by_s
+        self.tie = None
 
     def early_s(self, media: Fraction, now: float) -> float:
         """How long to wait until `media` is due, for a file that is played at its own pace."""

@@ -36,6 +36,8 @@ RETOLD_S = 15
 PLAYLIST_S = 120
 """So far back a connection may begin: by a key frame or two, or by a playlist's segments."""
 EARLY_PACKETS = 25
+CLOCK_SET_S = 0.5
+"""Wall and steady clock that part by more were parted by somebody who set the wall clock."""
 ENDED = "the sender ended the stream"
 NOTHING_NEW = "no new file came"
 
@@ -80,6 +82,7 @@ class LiveSource:
         self._held = 0
         self._stopped = Event()
         self._shorts = 0
+        self._clock_ahead = time.time() - time.monotonic()
         self._decoder: Decoder | None = None
 
     @property
@@ -150,7 +153,7 @@ class LiveSource:
         heard, self.pulse.heard = self.pulse.heard, time.monotonic()
         if self._decoder is None:
             return True
-        now = time.time()
+        now = self._now()
         anchor, kind = self._decoder.anchor, packet.stream.type
         if not self._placed:
             if self._early(packet):
@@ -171,6 +174,15 @@ class LiveSource:
         if not wanted:
             self.troubles[kind, "jumped_packets"] += 1
         return wanted
+
+    def _now(self) -> float:
+        """The wall time; tells the lateness when somebody set the clock."""
+        now = time.time()
+        ahead = now - time.monotonic()
+        if abs(ahead - self._clock_ahead) > CLOCK_SET_S:
+            self._lateness.clock_was_set(ahead - self._clock_ahead)
+            self._clock_ahead = ahead
+        return now
 
     def _ask_sender(self, media: Fraction, pts_s: Fraction) -> None:
         """Ties media time to the sender's clock, once RTCP has told it (RFC 3550, 6.4.1)."""
@@ -196,9 +208,10 @@ class LiveSource:
         begin = self._lateness.begins(now, reached)
         if self._goes_on(begin - reached):
             begin = reached
-        ticks = packet.dts if packet.pts is None else packet.pts
-        pts_s = (ticks or 0) * exact(packet.time_base)
+        pts_s = _first_ticks(packet) * exact(packet.time_base)
         origin = pts_s if anchor.origin is None else anchor.origin
+        if packet.pts is None:
+            origin = min(origin, pts_s)
         content = content_of(bytes(packet)) if self._tells(packet) else None
         told = self._retold.time_of(content, reached) if content else None
         if told is not None and told <= reached:

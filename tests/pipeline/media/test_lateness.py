@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import pytest
+
 from pipeline.media.lateness import Lateness
 
 
@@ -50,6 +52,32 @@ def test_too_late_packets_are_jumped_over_until_a_prompt_key_frame() -> None:
         now = 1000.0 + media + late
         wanted.append(lateness.note(Fraction(media), now, "video", keyframe=keyframe))
     assert wanted == [True, True, False, False, False, True, True]
+
+
+@pytest.mark.parametrize("set_by", [-10, 3600])
+def test_a_senders_clock_that_is_set_makes_nothing_late(set_by: int) -> None:
+    lateness = Lateness(max_lag_s=2.0)
+    lateness.begins(1000.0, Fraction(0))
+    media = Fraction(0)
+    wanted = []
+    for second in range(8):
+        media = Fraction(second + (set_by if second >= 3 else 0))
+        wanted.append(lateness.note(media, 1000.0 + second, "video", keyframe=second % 2 == 0))
+    # Media time may be set back to where the wall clock is, as an anchor does.
+    wanted.append(lateness.note(Fraction(8), 1008.0, "video", keyframe=False))
+    assert all(wanted)
+    assert lateness.late_s == 0
+
+
+def test_a_clock_of_ours_that_is_set_makes_nothing_late() -> None:
+    lateness = Lateness(max_lag_s=2.0)
+    lateness.begins(1000.0, Fraction(0))
+    assert lateness.note(Fraction(0), 1000.0, "video", keyframe=True)
+    lateness.clock_was_set(3600.0)
+    assert lateness.note(Fraction(1), 4601.0, "video", keyframe=False)
+    assert lateness.tie is not None
+    assert lateness.tie.wall_of(Fraction(1)) == 4601.0
+    assert lateness.begins(4610.0, Fraction(1)) == 10
 
 
 def test_each_medium_comes_back_when_it_can() -> None:

@@ -5,7 +5,7 @@ Times are exact: seconds of media time as `Fraction`, never a float before a sin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, Protocol
 
@@ -218,7 +218,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a lane claims happened, when, how surely (0..1), and by which network."""
+    """What a lane claims happened, when, how surely (0..1), and by which network.
+
+    `decided` is where the window ends that made it certain; it is no part of what is claimed.
+    """
 
     stream: str
     lane: str
@@ -228,6 +231,7 @@ class Event:
     model: str
     model_sha256: str
     instance: InstanceMask | None = None
+    decided: Fraction | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

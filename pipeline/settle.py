@@ -6,7 +6,9 @@ NumPy and plain Python, no torch.
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from pipeline.cut import Progress, ReadReport
 from pipeline.lane import Aggregator, Lane
@@ -52,7 +54,8 @@ class Settler:
             answer = waiting.pop(self._next[lane])
             self._next[lane] += 1
             self._book(lane, answer)
-            events = list(aggregator.push(answer))
+            decided = answer.mark.span.end
+            events = [replace(event, decided=decided) for event in aggregator.push(answer)]
             out += self._timeline.push(lane, events, aggregator.watermark)
         return self._write(out)
 
@@ -120,7 +123,7 @@ class Settler:
     def _balance(self, report: ReadReport, lost: str | None) -> None:
         ledger = self.ledger
         ledger.read(report.progress)
-        ledger.troubles.update(report.troubles)
+        ledger.troubles = Counter(report.troubles)
         ledger.gaps += [
             {
                 "medium": gap.medium,

@@ -69,6 +69,8 @@ def test_records_import_nothing_of_ours() -> None:
         ("ray", "pipeline/run/ray_"),
         ("prometheus_client", "pipeline/metrics.py"),
         ("yaml", "pipeline/config/load.py"),
+        ("fastapi", "pipeline/control/"),
+        ("uvicorn", "pipeline/control/"),
     ],
 )
 def test_a_library_is_imported_in_one_place(package: str, allowed: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,7 +55,7 @@ def fleet_command(request: RunRequest) -> int:
             settled = settle_runtimes(fleet, device, request.out, example("street.mp4"), tell)
             fleet = fleet.model_copy(update={"lanes": settled.lanes})
         with held_place(request.out) as place, crew_of(request.engine, fleet, device) as crew:
-            _run(request, fleet, device, crew, tell, place)
+            unsettled = _run(request, fleet, device, crew, tell, place)
     except (ConfigError, LaneError, SourceError) as error:
         console.print(f"[red]error[/] {escape(str(error))}")
         return USAGE
@@ -63,7 +64,12 @@ def fleet_command(request: RunRequest) -> int:
         return SOURCE_FAILED
     except KeyboardInterrupt:
         console.print("[yellow]interrupted again: stopped at once[/]")
-        return INTERRUPTED
+        sys.stdout.flush()
+        os._exit(INTERRUPTED)  # all processes end with this one; Ray's own end takes seconds
+    if unsettled:
+        told = f"ended before all was settled: {', '.join(unsettled)}; see summary.json there"
+        console.print(f"[yellow]{escape(told)}[/]")
+        return SOURCE_FAILED
     console.print("ended: every stream's books are in its summary.json")
     return GOOD
 
@@ -75,7 +81,7 @@ def _run(
     crew: Crew,
     tell: Callable[[str], None],
     place: HeldPlace,
-) -> None:
+) -> list[str]:
     from pipeline.control.api import Control, app_of
     from pipeline.control.server import ControlServer
 
@@ -115,7 +121,7 @@ def _run(
             tell(f"metrics at {page.url}")
         tell(f"control at {server.url}, with the token in {request.out / FILE}")
         desired.begin()
-        supervisor.run(over)
+        return supervisor.run(over)
 
 
 @contextmanager

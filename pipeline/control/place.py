@@ -78,6 +78,8 @@ def find_place(out: Path) -> Place:
                 raise ConfigError(message)
             told = json.load(file)
         return Place(told["url"], told["token"])
+    except ConfigError:
+        raise
     except FileNotFoundError as error:
         raise ConfigError(message) from error
     except PermissionError as error:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from models.mask_rcnn import Found, Segmenter
 
 
+JUST_AFTER_S = Fraction(1, 10**9)
+"""No next frame ends so soon after one; so the events of a frame need not wait for it."""
+
+
 class InstancesLane(StrictModel):
     """Finds and follows things. `weights` may be a checkpoint, `coco` or `coco_v2`."""
 
@@ -173,7 +177,7 @@ class InstanceAggregator:
     def push(self, answer: Prediction | Failure) -> Iterator[Event]:
         """The events of this frame: they are over when the frame is."""
         span = answer.mark.span
-        self._watermark = span.end
+        self._watermark = span.end + JUST_AFTER_S
         self._pass_over(answer.mark)
         if isinstance(answer, Failure):
             return

@@ -25,10 +25,12 @@ class Anchor:
     """The shift from a source's own time to media time, shared by the clocks of its media.
 
     `begin` is the media time at which the source begins: 0, but for a live one that came back.
+    Times that leap ahead by more than `longest_jump` are of a clock that was set.
     """
 
     def __init__(self, origin: Fraction | None) -> None:
         self.begin = Fraction(0)
+        self.longest_jump = LONGEST_JUMP_S
         self.origin = origin
         self.shifts = [-origin] if origin is not None else []
         self._ends: list[Callable[[], Fraction]] = []
@@ -100,9 +102,8 @@ class Placer:
             return Placed(time, None)
         return self._anew(source_time, time, before)
 
-    @staticmethod
-    def _fits(time: Fraction, before: Fraction) -> bool:
-        return -RESET_S <= time - before <= LONGEST_JUMP_S
+    def _fits(self, time: Fraction, before: Fraction) -> bool:
+        return -RESET_S <= time - before <= self._anchor.longest_jump
 
     def _anew(self, source_time: Fraction, time: Fraction, before: Fraction) -> Placed:
         shifts, now = self._anchor.shifts, self._anchor.shifts[self._shift]

@@ -15,6 +15,7 @@ from pipeline.errors import SourceLost, SourceUnreadable
 from pipeline.media.address import OpenPlan
 from pipeline.media.anchor import Anchor
 from pipeline.media.clock import AudioClock, VideoClock
+from pipeline.media.damage import LOSSY_KINDS, Damage
 from pipeline.media.opening import Opened, exact, opened, reason, redact
 from pipeline.media.part import AudioPart, Item, Part, VideoPart
 from pipeline.media.probe import describe, stream_name
@@ -36,10 +37,12 @@ class Decoder:
     `troubles` by medium and kind ("corrupt_packet": could not be decoded or was marked as damaged
     by the demuxer, "corrupt_frame": decoded with visible damage, "doubted_pts": times that made
     no sense, "overlap_samples": sound that came twice, "nothing_decoded": a stream that the header
-    claims brought nothing); decoding goes on after it. `threads` decode pictures; with one, damaged
-    pictures are concealed in the same way every time, and many sources share a machine best.
-    `heard` is called with each packet before it is decoded; where it says False the packet is left
-    out. By then `anchor` is there, and whoever heard the first packet may still move it.
+    claims brought nothing; of a stream from the network also "missing_packets": lost on the way,
+    "damaged_frames": left out for that); decoding goes on after it. `threads` decode pictures; with
+    one, damaged pictures are concealed in the same way every time, and many sources share a machine
+    best. Troubles are added to `troubles` if it is given. `heard` is called with each packet before
+    it is decoded; where it says False the packet is left out. By then `anchor` is there, and
+    whoever heard the first packet may still move it.
     """
 
     def __init__(
@@ -52,10 +55,11 @@ class Decoder:
         options: Mapping[str, str] | None = None,
         threads: int = 1,
         heard: Callable[[Packet[Any]], bool] | None = None,
+        troubles: Counter[tuple[str, str]] | None = None,
     ) -> None:
         self.source = source if isinstance(source, str) else source.shown
         self.stream = stream or stream_name(self.source)
-        self.troubles: Counter[tuple[str, str]] = Counter()
+        self.troubles: Counter[tuple[str, str]] = Counter() if troubles is None else troubles
         self._media = frozenset(media)
         self._from = source
         self._timeout_s = timeout_s
@@ -63,9 +67,11 @@ class Decoder:
         self._threads = threads
         self._heard = heard
         self.anchor = Anchor(None)
+        self._damage: Damage | None = None
         self._exit = ExitStack()
         self._opened: Opened | None = None
         self._info: StreamInfo | None = None
+        self._playing: Mapping[int, Part] = {}
         self._read = False
 
     @property
@@ -81,6 +87,11 @@ class Decoder:
         """The sender's wall time (seconds since 1970) of its pts 0; None until it has told it."""
         told = self._opened.container.start_time_realtime if self._opened else None
         return None if told is None else told / 1e6
+
+    @property
+    def decoded(self) -> dict[Medium, int]:
+        """How many pictures and samples were decoded so far."""
+        return {part.medium: part.decoded for part in self._playing.values()}
 
     def __enter__(self) -> Self:
         """Opens the source; raises SourceMissing or SourceUnreadable."""
@@ -113,7 +124,7 @@ class Decoder:
             message = "a source is decoded once: use a new decoder to decode it again"
             raise ValueError(message)
         self._read = True
-        parts = self._parts(self._opened)
+        parts = self._playing = self._parts(self._opened)
         lost: str | None = None
         try:
             for packet in self._packets(self._opened, parts):
@@ -134,8 +145,12 @@ class Decoder:
             source.video.thread_type = "AUTO"
             source.video.codec_context.thread_count = self._threads
             rate = self.info.video.rate_from_header if self.info.video else None
-            clock = VideoClock(exact(source.video.time_base), rate, anchor)
-            parts[source.video.index] = VideoPart(source.video, clock, self.troubles)
+            base = exact(source.video.time_base)
+            if isinstance(self._from, OpenPlan) and self._from.kind in LOSSY_KINDS:
+                self._damage = Damage(self.troubles, base)
+            clock = VideoClock(base, rate, anchor)
+            part = VideoPart(source.video, clock, self.troubles, self._damage)
+            parts[source.video.index] = part
         if source.audio is not None and "audio" in self._media:
             sound_clock = AudioClock(exact(source.audio.time_base), anchor)
             parts[source.audio.index] = AudioPart(source.audio, sound_clock, self.troubles)
@@ -153,6 +168,8 @@ class Decoder:
                     # Packets without data are PyAV's sign of the end; the parts drain themselves.
                     if packet.size:
                         bad_reads = 0
+                        if self._damage is not None:
+                            self._damage.arrived(packet)
                         if self._heard is None or self._heard(packet):
                             yield packet
             except _DAMAGED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,6 +12,8 @@ TIE_STEP_S = 0.05
 LEAK = 1e-4
 # Times of one medium that step back or ahead by more are of a source whose clock was set.
 SET_BACK_S, SET_AHEAD_S = Fraction(1), Fraction(3)
+ODD_PACKETS = 25
+"""After so many packets at an odd time, that is what the time is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class Lateness:
         self._floor: float | None = None
         self._noted_at = 0.0
         self._jumping: set[str] = set()
-        self._latest: dict[str, Fraction] = {}
+        self._latest: dict[str, tuple[Fraction, float]] = {}
+        self._odd = 0
 
     def begins(self, now: float, reached: Fraction) -> Fraction:
         """The media time of a connection's first packet, which came at `now`; a new beginning."""
@@ -50,16 +54,31 @@ class Lateness:
             self.epoch_s = now - float(reached)
         return max(reached, Fraction(round((now - self.epoch_s) * 1000), 1000))
 
+    def among(self, times: Iterable[Fraction], now: float, kind: str) -> Fraction | None:
+        """The one of these that is a packet's media time, going by the one before it; or None.
+
+        When a source's clock was set, it takes a packet or two until it is known by how much. An
+        odd time that stays is believed, and all is measured anew.
+        """
+        told = list(times)
+        before, at = self._latest.get(kind, (None, now))
+        for media in told:
+            if before is None or -SET_BACK_S <= media - before <= SET_AHEAD_S + int(now - at):
+                self._odd = 0
+                return media
+        self._odd += 1
+        if self._odd < ODD_PACKETS:
+            return None
+        self._measure_anew()
+        return told[0]
+
     def note(self, media: Fraction, now: float, kind: str, *, keyframe: bool) -> bool:
         """Takes a packet's media time and arrival; False when it should not even be decoded.
 
         Behind by more than `max_lag_s`, packets are jumped over until they are prompt enough
         again and, for pictures, one comes that needs no other.
         """
-        step = media - self._latest.get(kind, media)
-        if not -SET_BACK_S <= step <= SET_AHEAD_S:
-            self._measure_anew()
-        self._latest[kind] = media
+        self._latest[kind] = (media, now)
         late = now - (self.epoch_s or 0.0) - float(media)
         leaked = LEAK * max(0.0, now - self._noted_at)
         self._floor = late if self._floor is None else min(self._floor + leaked, late)
@@ -74,12 +93,14 @@ class Lateness:
         self._floor = None
         self._jumping.clear()
         self._latest.clear()
+        self._odd = 0
 
     def clock_was_set(self, by_s: float) -> None:
         """Takes note that this machine's clock was set ahead, or back, by so much."""
         if self.epoch_s is not None:
             self.epoch_s += by_s
         self._noted_at += by_s
+        self._latest = {kind: (media, at + by_s) for kind, (media, at) in self._latest.items()}
         self.tie = None
 
     def early_s(self, media: Fraction, now: float) -> float:

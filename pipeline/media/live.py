@@ -17,7 +17,7 @@ from typing import Any
 from av.packet import Packet
 from tenacity import RetryCallState, RetryError
 
-from pipeline.errors import SourceError
+from pipeline.errors import SourceError, SourceLost
 from pipeline.media.address import LiveAddress, plan_of
 from pipeline.media.anchor import Anchor
 from pipeline.media.attempts import knock, pause_after, retrying
@@ -28,6 +28,7 @@ from pipeline.media.opening import exact
 from pipeline.media.part import Item
 from pipeline.media.pulse import Pulse, Reached
 from pipeline.media.retold import Retold, content_of
+from pipeline.media.silence import Silence
 from pipeline.records import Frame, Gap, Medium, Span, StreamInfo
 
 STEADY_S = 5.0
@@ -36,6 +37,8 @@ RETOLD_S = 15
 PLAYLIST_S = 120
 """So far back a connection may begin: by a key frame or two, or by a playlist's segments."""
 EARLY_PACKETS = 25
+PAUSE_S, MOST_AHEAD_S = 1.0, 10
+"""After a pause a source's time may leap as far ahead as it lasted; else by no more than that."""
 CLOCK_SET_S = 0.5
 """Wall and steady clock that part by more were parted by somebody who set the wall clock."""
 ENDED = "the sender ended the stream"
@@ -78,6 +81,8 @@ class LiveSource:
         self._segments = Segments(address.path, address.shown) if address.kind == "folder" else None
         self._outage = outage
         self._seen: set[Medium] = set()
+        self._silence = Silence(address.stall_s)
+        self._paused = (0.0, 0.0)
         self._placed = False
         self._held = 0
         self._stopped = Event()
@@ -113,7 +118,6 @@ class LiveSource:
                 reason = str(error)
             finally:
                 decoder.__exit__()
-                self.troubles.update(decoder.troubles)
             if self._address.kind in ("file", "folder") and reason == ENDED:
                 self._outage = NOTHING_NEW
                 if self._address.kind == "file" and not self._address.loop:
@@ -132,7 +136,10 @@ class LiveSource:
         self._placed = False
         self._held = 0
         self._seen = set()
-        decoder = Decoder(plan, self._stream, media=self._media, heard=self._heard)
+        self._silence.begin()
+        decoder = Decoder(
+            plan, self._stream, media=self._media, heard=self._heard, troubles=self.troubles
+        )
         decoder.__enter__()
         self._decoder, self.info = decoder, decoder.info
         self.pulse.played()
@@ -163,8 +170,16 @@ class LiveSource:
         if packet.pts is None:
             return True
         pts_s = packet.pts * exact(packet.time_base)
-        media = pts_s + anchor.shifts[-1]
+        if self._address.kind not in ("file", "folder"):
+            anchor.longest_jump = self._longest_jump(self.pulse.heard - heard)
+        # One medium may have met a new clock of the source that the other has not met yet.
+        shifts = anchor.shifts[-1:-3:-1]
+        media = self._lateness.among((pts_s + shift for shift in shifts), now, kind)
         if int(heard) != int(self.pulse.heard):  # about once a second
+            self._check_media()
+        if media is None:
+            return True
+        if int(heard) != int(self.pulse.heard):
             self._ask_sender(media, pts_s)
         if self._tells(packet) and (content := content_of(bytes(packet))):
             self._retold.note(content, media)
@@ -172,8 +187,25 @@ class LiveSource:
         wanted = self._lateness.note(media, now, kind, keyframe=keyframe)
         self.pulse.late_s = self._lateness.late_s
         if not wanted:
+            self._silence.begin()
             self.troubles[kind, "jumped_packets"] += 1
         return wanted
+
+    def _check_media(self) -> None:
+        """SourceLost when a medium fell silent: the next opening knows what there is now."""
+        decoded = self._decoder.decoded if self._decoder else {}
+        fallen = self._silence.fallen(decoded, self.pulse.heard)
+        if fallen is not None:
+            message = f"its {fallen} fell silent while the rest went on"
+            raise SourceLost(message)
+
+    def _longest_jump(self, paused_s: float) -> Fraction:
+        """How far ahead the source's time may be: no further than there was time for, and some."""
+        if paused_s > PAUSE_S:
+            self._paused = (paused_s, self.pulse.heard)
+        length_s, end = self._paused
+        recent = self.pulse.heard - end < MOST_AHEAD_S
+        return Fraction(MOST_AHEAD_S + (int(length_s) if recent else 0))
 
     def _now(self) -> float:
         """The wall time; tells the lateness when somebody set the clock."""
@@ -271,6 +303,17 @@ class LiveSource:
         self.pulse.turn("waiting", reason)
         for medium, end in self._ends.items():
             yield Gap(medium, Span(end, end), reason)
+
+
+def _first_ticks(packet: Packet[Any]) -> int:
+    """When a connection's first packet is shown, in ticks of its stream."""
+    if packet.pts is not None:
+        return packet.pts
+    if packet.dts is not None:
+        return packet.dts
+    # RTSP often tells no time of it: it lies before the first one that has a time.
+    start = packet.stream.start_time
+    return 0 if start is None else start - (packet.duration or 0)
 
 
 def _medium_of(item: Item) -> Medium:

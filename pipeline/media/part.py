@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -17,14 +18,16 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from pipeline.media.clock import FALLBACK_RATE, AudioClock, Shown, VideoClock
+from pipeline.media.damage import Damage
 from pipeline.media.opening import exact, exact_rate
 from pipeline.media.pixels import UPRIGHT, AvPixels, Orientation, orientation_of
-from pipeline.records import AudioChunk, Frame, Gap, Medium
+from pipeline.records import AudioChunk, Frame, Gap, Medium, Span
 
 Item = Frame | AudioChunk | Gap
 Troubles = Counter[tuple[str, str]]
 # FFmpeg's frames have room for so many planes; PyAV looks for the end of the list behind them.
 CHANNELS_IN_PLANES = 8
+DAMAGED = "packets were lost: pictures are damaged"
 
 
 class Part(ABC):
@@ -46,8 +49,7 @@ class Part(ABC):
             frames = self._stream.decode(packet)
         except av.FFmpegError:
             # Decoders answer damage with all kinds of error numbers, "not permitted" among them.
-            if not packet.is_corrupt:
-                self._troubles[self.medium, "corrupt_packet"] += 1
+            self._failed(packet)
             return
         yield from self._placed(frames)
 
@@ -63,13 +65,18 @@ class Part(ABC):
         yield from self._placed(frames)
         yield from self._last()
         if self._clock.doubted:
-            self._troubles[self.medium, "doubted_pts"] = self._clock.doubted
+            self._troubles[self.medium, "doubted_pts"] += self._clock.doubted
 
     def _placed(self, frames: list[VideoFrame] | list[AudioFrame]) -> Iterator[Item]:
         for frame in frames:
             if frame.is_corrupt:
                 self._troubles[self.medium, "corrupt_frame"] += 1
             yield from self._place(frame)
+
+    def _failed(self, packet: Packet[Any]) -> None:
+        """Counts a packet that could not be decoded, if it is not counted yet."""
+        if not packet.is_corrupt:
+            self._troubles[self.medium, "corrupt_packet"] += 1
 
     @abstractmethod
     def _place(self, frame: VideoFrame | AudioFrame) -> Iterator[Item]:
@@ -81,14 +88,26 @@ class Part(ABC):
 
 
 class VideoPart(Part):
-    """Pictures. Each is given out when the next has come, for only then its end is known."""
+    """Pictures. Each is given out when the next has come, for only then its end is known.
+
+    Where `damage` judges them, damaged ones are counted and left out, and a Gap stands for them.
+    """
 
     medium: Medium = "video"
     _clock: VideoClock
 
-    def __init__(self, stream: VideoStream, clock: VideoClock, troubles: Troubles) -> None:
+    def __init__(
+        self,
+        stream: VideoStream,
+        clock: VideoClock,
+        troubles: Troubles,
+        damage: Damage | None = None,
+    ) -> None:
         super().__init__(stream, troubles)
         self._clock = clock
+        self._damage = damage
+        self._spoilt = False
+        self._spoilt_from: Fraction | None = None
         self._base = exact(stream.time_base)
         self._reorder = self._reorder_ticks(stream)
         self._held: VideoFrame | None = None
@@ -97,11 +116,18 @@ class VideoPart(Part):
 
     def _place(self, frame: VideoFrame | AudioFrame) -> Iterator[Item]:
         assert isinstance(frame, VideoFrame)
+        spoilt = self._damage is not None and self._damage.spoils(frame)
         shown, gap = self._clock.push(self._pts(frame), frame.duration)
         yield from self._given_out(shown)
         if gap is not None:
+            yield from self._whole_again(gap.span.start)
             yield gap
-        self._held = frame
+        self._held, self._spoilt = frame, spoilt
+
+    def _failed(self, packet: Packet[Any]) -> None:
+        super()._failed(packet)
+        if self._damage is not None:
+            self._damage.failed(packet)
 
     def _last(self) -> Iterator[Item]:
         yield from self._given_out(self._clock.flush())
@@ -122,9 +148,20 @@ class VideoPart(Part):
         if self._held is None or shown is None:
             return
         frame, self._held = self._held, None
-        pixels = AvPixels(frame, self._turned(frame))
-        yield Frame(self.decoded, shown.pts, shown.duration, shown.tick, pixels)
+        begin = shown.pts * shown.tick
+        if self._spoilt:
+            self._troubles["video", "damaged_frames"] += 1
+            self._spoilt_from = begin if self._spoilt_from is None else self._spoilt_from
+        else:
+            yield from self._whole_again(begin)
+            pixels = AvPixels(frame, self._turned(frame))
+            yield Frame(self.decoded, shown.pts, shown.duration, shown.tick, pixels)
         self.decoded += 1
+
+    def _whole_again(self, time: Fraction) -> Iterator[Gap]:
+        since, self._spoilt_from = self._spoilt_from, None
+        if since is not None:
+            yield Gap("video", Span(since, max(since, time)), DAMAGED)
 
     def _turned(self, frame: VideoFrame) -> Orientation:
         if self._orientation is None or frame.rotation != self._rotation:

@@ -147,7 +147,7 @@ class LiveKeeper:
         problem = self._timeline.write(records)
         self._reached = note.reached
         ledger = self.ledger
-        ledger.troubles.update(note.troubles)
+        ledger.troubles = Counter(note.troubles)
         ledger.gaps += [record for record in records if record["kind"] == "gap"]
         del ledger.gaps[:-GAPS_KEPT]
         kept = self._write(self._settler.read(note.progress))
@@ -230,7 +230,8 @@ class LiveKeeper:
         ]
         problem = self._events.write(rows)
         now = time.time()
-        delays = [now - tie.wall_of(event.span.end) for event in events] if tie else []
+        decided = [e.span.end if e.decided is None else e.decided for e in events]
+        delays = [now - tie.wall_of(media) for media in decided] if tie else []
         self._counts.update(f"{event.lane} {event.label}" for event in events)
         return Kept([Digest.of(event) for event in events], delays, self.ledger, problem)
 

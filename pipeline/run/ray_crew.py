@@ -16,14 +16,15 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.run.crew import Role, WorkerDied
+from pipeline.run.descent import none_survives
 from pipeline.run.ray_cluster import brief, start_ray_for
 
 CPUS: dict[Role, float] = {"reader": 0.1, "keeper": 0.1, "member": 1.0}
-LEASE_S = 10.0
+LEASE_S = 8.0
 """A reader that nobody asks for anything for so long ends: it may be cut off, and replaced."""
-LEASE_SLACK_S = 1.0
-FETCH_S = 1.0
-"""Answers are small and come with the news that they are there; one that does not is lost."""
+LEASE_LOOK_S, LEASE_SLACK_S = 0.25, 1.0
+FETCH_S = 2.0
+"""What is here already takes no time to fetch; what does was lost at that moment."""
 KILL_S = 0.3
 
 
@@ -90,7 +91,7 @@ class Host:
 
     def _expire(self, lease_s: float) -> None:
         while time.monotonic() - self._asked < lease_s:
-            time.sleep(lease_s / 10)
+            time.sleep(LEASE_LOOK_S)
         os._exit(0)
 
 
@@ -99,7 +100,7 @@ class RayCrew:
 
     No stream is read twice, whatever became of its first reader: a second one is refused until the
     first was seen to be gone, or its lease has run out. The keeper stays on this machine, whose
-    folders it writes. `gpus` is each member's share.
+    folders it writes; the others are spread. `gpus` is each member's share.
     """
 
     def __init__(self, gpus: float = 0.0) -> None:
@@ -131,8 +132,8 @@ class RayCrew:
             "max_restarts": 0,
             **({"name": f"reader {name}", "namespace": self._namespace} if reads else {}),
         }
-        if role == "keeper":
-            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(self._here, soft=False)
+        here = NodeAffinitySchedulingStrategy(self._here, soft=False)
+        options["scheduling_strategy"] = here if role == "keeper" else "SPREAD"
         try:
             actor = ray.remote(Host).options(**options).remote(make, LEASE_S if reads else None)
         except ValueError as error:  # the name is taken
@@ -147,11 +148,11 @@ class RayCrew:
         return list(made) if parts > 1 else [made]
 
     def wait(self, calls: Collection[Any], timeout_s: float) -> list[Any]:
-        """Those that are answered."""
+        """Those that are answered, and whose answer is here: asking for it blocks nobody."""
         waiting = list(calls)
-        ready, _ = ray.wait(waiting, num_returns=1, timeout=timeout_s, fetch_local=False)
+        ready, _ = ray.wait(waiting, num_returns=1, timeout=timeout_s)
         if ready and len(waiting) > 1:
-            ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0, fetch_local=False)
+            ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0)
         return list(ready)
 
     def result(self, call: Any) -> Any:
@@ -197,10 +198,13 @@ class RayCrew:
 
 @contextmanager
 def started(processes: int, gpus: float) -> Iterator[RayCrew]:
-    """A crew on the user's cluster, or on one that is embedded here and has room for so many."""
+    """A crew on the user's cluster, or on one that is embedded here and has room for so many.
+
+    Ray's agents would outlive a killed driver for a minute.
+    """
     start_ray_for(processes, "--engine local")
     try:
-        with RayCrew(gpus) as crew:
+        with none_survives(), RayCrew(gpus) as crew:
             yield crew
     finally:
         ray.shutdown()

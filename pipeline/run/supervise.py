@@ -34,8 +34,8 @@ TICK_S = 0.1
 NOTE_S = 1.0
 STOP_S = 1.5
 """How long a reader may take to end by itself; FFmpeg may never return."""
-SETTLE_S = 4.0
-DRAIN_S = 7.0
+SETTLE_S = 3.5
+DRAIN_S = 6.0
 CHANGED = "its settings were changed"
 
 
@@ -124,12 +124,16 @@ class Supervisor:
         """How long ago its latest round began; more than some seconds is a defect. Any thread."""
         return time.monotonic() - self._ticked_at
 
-    def run(self, ended: Callable[[], bool]) -> None:
-        """Tends the streams until `ended`; then drains within ten seconds and ends everything."""
+    def run(self, ended: Callable[[], bool]) -> list[str]:
+        """The streams that could not be settled in time, once `ended` and everything has ended.
+
+        The drain takes less than ten seconds, whoever hangs.
+        """
         try:
             while not ended():
                 self.tick()
             self.drain()
+            return sorted(self._streams)
         finally:
             self.close()
 

@@ -12,7 +12,10 @@ from functools import partial
 import numpy as np
 
 from pipeline.lane import Lane, Stateless
+from pipeline.lanes.gate import MotionGateConfig
+from pipeline.lanes.instances import JUST_AFTER_S
 from pipeline.lanes.sampling import RateSampler
+from pipeline.lanes.throttle import Throttle
 from pipeline.lanes.windowing import FrameWindower, HopWindower, fit_exactly
 from pipeline.media.audio import Resampler
 from pipeline.records import Event, Failure, Prediction, Window
@@ -23,14 +26,16 @@ CARD = plain_card("barcode", ("number",))
 SOUND_HZ = 16_000
 
 
-def number_lane(name: str = "numbers", *, rate_hz: float = 1000.0, batch: int = 8) -> Lane:
+def number_lane(
+    name: str = "numbers", *, rate_hz: float = 1000.0, batch: int = 8, gated: bool = False
+) -> Lane:
     """Watches: the number that each frame carries; `unread` where it cannot be read."""
     return Lane(
         name=name,
         medium="video",
         pinned=False,
         batch=batch,
-        make_windower=partial(_frames, name, rate_hz),
+        make_windower=partial(_frames, name, rate_hz, gated),
         make_predictor=NumberPredictor,
         make_aggregator=partial(OneEach, lane=name),
         card=CARD,
@@ -51,8 +56,10 @@ def tone_lane(name: str = "tones", *, hop_s: float = 0.5, batch: int = 4) -> Lan
     )
 
 
-def _frames(lane: str, rate_hz: float, stream: str) -> FrameWindower:
-    return FrameWindower(stream, lane, RateSampler(rate_hz), fit_exactly(320, 180))
+def _frames(lane: str, rate_hz: float, gated: bool, stream: str) -> FrameWindower:
+    gate = MotionGateConfig().build()() if gated else None
+    sampler, throttle = RateSampler(rate_hz), Throttle(rate_hz)
+    return FrameWindower(stream, lane, sampler, fit_exactly(320, 180), throttle=throttle, gate=gate)
 
 
 def _sound(lane: str, hop: int, stream: str) -> HopWindower:
@@ -120,13 +127,13 @@ class OneEach:
 
     @property
     def watermark(self) -> Fraction | None:
-        """The end of the last window."""
+        """Just after the end of the last window: the next one's events end later."""
         return self._watermark
 
     def push(self, answer: Prediction | Failure) -> Iterator[Event]:
         """The events of this window; a failed one is called so."""
         span = answer.mark.span
-        self._watermark = span.end
+        self._watermark = span.end + JUST_AFTER_S
         rows = [[-2.0]] if isinstance(answer, Failure) else answer.scores
         assert rows is not None
         for row in rows:

@@ -48,8 +48,11 @@ class Network:
                 _run(*command)
 
     def cable(self, *, plugged: bool) -> None:
-        """Pulls the cable at the viewer's side, or puts it back."""
-        _run("ip", "link", "set", self._near, "up" if plugged else "down")
+        """Pulls the cable at the camera's side, or puts it back.
+
+        At the viewer's side the route to the camera would go with it, and calls somewhere else.
+        """
+        self._inside("ip", "link", "set", self._far, "up" if plugged else "down")
 
     @contextmanager
     def unplugged(self) -> Iterator[None]:

@@ -35,37 +35,32 @@ def decoded(watching: Watching, name: str) -> int:
     return watching.status(name).decoded.get("video", 0)
 
 
-def until_back(watching: Watching, name: str, within_s: float = 30.0) -> float:
-    """Lets it work until another picture comes; when that was (Unix seconds)."""
-    before = decoded(watching, name)
-    return watching.until(lambda: decoded(watching, name) > before, within_s)
-
-
-def counted_on(left: Left, clock: Clock) -> list[Seen]:
-    """The frames, their numbers counted on through the clip's rounds, in the order of writing."""
-    return [
-        Seen(clock.unwrap(seen.number, unix(seen.utc)), seen.start_s, seen.end_s, seen.utc)
-        for seen in left.numbers
-    ]
+def until_back(watching: Watching, name: str, *, frames: int = 1, within_s: float = 30.0) -> float:
+    """Lets it work until so many more pictures came; when that was (Unix seconds)."""
+    enough = decoded(watching, name) + frames
+    return watching.until(lambda: decoded(watching, name) >= enough, within_s)
 
 
 def check_outages(left: Left, clock: Clock, outages: Sequence[Outage]) -> dict[str, Any]:
     """Figures; fails unless nothing came twice, nothing is missing but in outages, each a gap.
 
-    Gaps have to be where the outages were, to a second, and media time has to go on by so much as
-    the numbers do, to a second: a connection begins with a key frame that is up to a second old.
+    `left` has to have the same clock. Frames may be missing where the outages were, gaps have to be where frames are missing, and
+    media time has to go on by so much as the numbers do, all to a second: a connection begins with
+    a key frame that is up to a second old.
     """
-    assert left.ledger["closed"], left.ledger
-    seen = counted_on(left, clock)
-    assert all(a.number < b.number and a.start_s < b.start_s for a, b in pairwise(seen))
-    holes = [(a, b) for a, b in pairwise(seen) if b.number != a.number + 1]
+    left.check()
+    seen, holes = left.numbers, left.holes
+    assert all(a.number < b.number for a, b in pairwise(seen))
     gaps = {medium: _long_gaps(left, medium) for medium in ("video", "audio")}
     sure = [outage for outage in outages if outage.there - outage.lost > SHORTEST_S]
     for medium, told in gaps.items():
         assert len(sure) <= len(told) <= len(outages), (medium, told, outages)
-    off = [_off(gap, outages) for told in gaps.values() for gap in told]
-    assert max(off, default=0.0) <= TOLD_WITHIN_S, (off, gaps, outages)
     assert len(holes) == len(gaps["video"]), (holes, gaps)
+    truths = [(clock.time_of(a.number + 1), clock.time_of(b.number)) for a, b in holes]
+    outside = [_outside(truth, outages, clock.clip.gop_s) for truth in truths]
+    assert max(outside, default=0.0) <= TOLD_WITHIN_S, (truths, outages)
+    off = [_off(gap, truths) for told in gaps.values() for gap in told]
+    assert max(off, default=0.0) <= TOLD_WITHIN_S, (off, gaps, truths)
     strayed = [_strayed(a, b, clock) for a, b in holes]
     assert max(strayed, default=0.0) <= TOLD_WITHIN_S, (strayed, holes)
     return {
@@ -90,10 +85,19 @@ def _long_gaps(left: Left, medium: str) -> list[dict[str, Any]]:
     return [gap for gap in left.gaps(medium) if gap["end_s"] > gap["start_s"]]
 
 
-def _off(gap: dict[str, Any], outages: Sequence[Outage]) -> float:
-    """How far a gap is from the outage that it is of, in seconds, at its worse end."""
+def _outside(truth: tuple[float, float], outages: Sequence[Outage], gop_s: float) -> float:
+    """By how much frames are missing at another time than in an outage, in seconds.
+
+    The sender begins anew with its newest key frame, or the network when it is heard again.
+    """
+    start, end = truth
+    return min(max(abs(start - o.lost), o.there - gop_s - end, end - o.back) for o in outages)
+
+
+def _off(gap: dict[str, Any], truths: Sequence[tuple[float, float]]) -> float:
+    """How far a gap is from the missing frames that it is of, in seconds, at its worse end."""
     start, end = unix(gap["start_utc"]), unix(gap["end_utc"])
-    return min(max(abs(start - one.lost), abs(end - one.there)) for one in outages)
+    return min(max(abs(start - first), abs(end - last)) for first, last in truths)
 
 
 def _strayed(a: Seen, b: Seen, clock: Clock) -> float:

@@ -84,7 +84,7 @@ def _target(url: str) -> Any:
 
 def _play(wish: dict[str, Any], target: Any) -> None:
     epoch, length = wish["epoch"], wish["seconds"]
-    packets = _packets(wish["path"])
+    packets = _packets(wish["path"], length)
     started = time.time()
     place = _newest_key(packets, started - epoch, length)
     begin = packets[place[1]].time + place[0] * length
@@ -127,7 +127,7 @@ class Piece:
         return packet
 
 
-def _packets(path: str) -> list[Piece]:
+def _packets(path: str, length: float) -> list[Piece]:
     found = []
     with av.open(path) as source:
         for packet in source.demux():
@@ -137,7 +137,10 @@ def _packets(path: str) -> list[Piece]:
             time, duration = packet.pts * base, (packet.duration or 0) * base
             piece = Piece(packet.stream_index, packet.is_keyframe, time, duration, bytes(packet))
             found.append(piece)
-    return sorted(found, key=lambda one: one.time)
+    # One round exactly: what a coder appended for its own delay is in the next round already.
+    starts = {one.stream: one.time for one in reversed(found)}
+    kept = [one for one in found if one.time < starts[one.stream] + length - 0.001]
+    return sorted(kept, key=lambda one: one.time)
 
 
 def _newest_key(packets: list[Piece], now: float, length: float) -> tuple[int, int]:

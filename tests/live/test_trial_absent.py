@@ -63,7 +63,8 @@ def test_who_is_not_there_holds_up_nobody_and_no_password_is_told(
     told += _written(tmp_path)
     for secret in (WRONG, RIGHT, f"{USER}:"):
         assert secret not in told
-    check_outages(watching.of("there"), Clock(yard.clip, server.epoch), [])
+    clock = Clock(yard.clip, server.epoch)
+    check_outages(watching.of("there", clock), clock, [])
     assert started_s < STARTS_WITHIN_S
     assert back_s < BACK_WITHIN_S
     # Nobody loses patience with a password that is refused: a knock and an opening, then 30 s.

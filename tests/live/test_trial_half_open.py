@@ -49,7 +49,8 @@ def test_a_stream_whose_camera_is_half_open_ends_when_told_to(
         watching.end()
     for where in SILENCES:
         assert watching.of(where).ledger["closed"], where
-    figures = check_outages(watching.of("healthy"), Clock(street.clip, server.epoch), [])
+    clock = Clock(street.clip, server.epoch)
+    figures = check_outages(watching.of("healthy", clock), clock, [])
     report("half_open", {"ended_s": {k: round(v, 3) for k, v in took.items()}, **figures})
     assert max(took.values()) < ENDED_WITHIN_S, took
 

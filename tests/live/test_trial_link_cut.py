@@ -44,6 +44,7 @@ def test_a_cable_that_is_put_back_is_noticed_and_only_the_outages_are_missing(
             outages.append(Outage(lost, there, until_back(watching, "street")))
         watching.run_for(BETWEEN_S)
         watching.end()
-    figures = check_outages(watching.of("street"), Clock(street.clip, server.epoch), outages)
+    clock = Clock(street.clip, server.epoch)
+    figures = check_outages(watching.of("street", clock), clock, outages)
     report(f"link_cut_{transport}", figures)
     assert figures["back_s_max"] < BACK_WITHIN_S, outages

@@ -18,7 +18,7 @@ from tests.live.watching import FULL, Left, Use, Watching, report
 pytestmark = pytest.mark.slow
 
 ROLES = ("reader", "member", "keeper")
-ROUNDS = 20 if FULL else 1
+ROUNDS = 7 if FULL else 1
 WITHIN_S = {signal.SIGKILL: 3.0, signal.SIGSTOP: 15.0}
 # What a process held when it was hit is lost with it: up to a second of what was under way.
 HELD_S = 1.0

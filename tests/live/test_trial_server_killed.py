@@ -37,7 +37,8 @@ def test_a_camera_that_is_killed_comes_back_and_only_the_outages_are_missing(
         watching.run_for(UP_S[0])
         uses.append(_use(watching))
         watching.end()
-    figures = check_outages(watching.of("street"), Clock(street.clip, server.epoch), outages)
+    clock = Clock(street.clip, server.epoch)
+    figures = check_outages(watching.of("street", clock), clock, outages)
     assert figures["back_s_max"] < BACK_WITHIN_S, outages
     early, late = uses[len(uses) // 2], uses[-1]
     grown = {

@@ -41,7 +41,8 @@ def test_a_camera_that_hangs_is_seen_to_and_is_taken_up_again(
             outages.append(Outage(stopped, there, until_back(watching, "street")))
         watching.run_for(BETWEEN_S)
         watching.end()
-    figures = check_outages(watching.of("street"), Clock(street.clip, server.epoch), outages)
+    clock = Clock(street.clip, server.epoch)
+    figures = check_outages(watching.of("street", clock), clock, outages)
     figures |= {"detected_s_max": round(max(detected), 3), "metric_0_s_max": round(max(told), 3)}
     report("server_stopped", figures)
     assert max(detected) < DETECTED_S, detected

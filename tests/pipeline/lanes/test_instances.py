@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.card import CheckpointError
-from pipeline.lanes.instances import InstanceAggregator, InstancesLane
+from pipeline.lanes.instances import JUST_AFTER_S, InstanceAggregator, InstancesLane
 from pipeline.masks import encode
 from pipeline.records import Event, Failure, InstanceMask, Mark, Prediction, Span
 from pipeline.testing import plain_card
@@ -88,11 +88,11 @@ def test_without_a_gate_so_long_a_time_ends_the_track() -> None:
     assert found[4] != found[-1]
 
 
-def test_the_watermark_is_the_end_of_the_last_frame() -> None:
+def test_the_watermark_is_just_after_the_last_frame() -> None:
     aggregator = InstanceAggregator("a", "instances", CARD, RATE)
     assert aggregator.watermark is None
     list(aggregator.push(Failure(mark(3), "RuntimeError")))
-    assert aggregator.watermark == mark(3).span.end
+    assert aggregator.watermark == mark(3).span.end + JUST_AFTER_S
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:

@@ -58,15 +58,45 @@ def test_too_late_packets_are_jumped_over_until_a_prompt_key_frame() -> None:
 def test_a_senders_clock_that_is_set_makes_nothing_late(set_by: int) -> None:
     lateness = Lateness(max_lag_s=2.0)
     lateness.begins(1000.0, Fraction(0))
-    media = Fraction(0)
+    shift = Fraction(0)
     wanted = []
-    for second in range(8):
-        media = Fraction(second + (set_by if second >= 3 else 0))
-        wanted.append(lateness.note(media, 1000.0 + second, "video", keyframe=second % 2 == 0))
-    # Media time may be set back to where the wall clock is, as an anchor does.
-    wanted.append(lateness.note(Fraction(8), 1008.0, "video", keyframe=False))
+    for second in range(30):
+        own = Fraction(second + (set_by if second >= 3 else 0))
+        # An anchor knows the new clock at its second packet.
+        shift = Fraction(-set_by) if second >= 5 else shift
+        media = lateness.among([own + shift], 1000.0 + second, "video")
+        assert (media is None) == (second in (3, 4))
+        if media is not None:
+            wanted.append(lateness.note(media, 1000.0 + second, "video", keyframe=True))
     assert all(wanted)
     assert lateness.late_s == 0
+    assert lateness.tie is not None
+    assert lateness.tie.wall_of(Fraction(20)) == 1020.0
+
+
+def test_a_medium_may_still_go_by_the_clock_before() -> None:
+    lateness = Lateness()
+    lateness.begins(1000.0, Fraction(0))
+    lateness.note(Fraction(5), 1005.0, "video", keyframe=True)
+    lateness.note(Fraction(5), 1005.0, "audio", keyframe=True)
+    assert lateness.among([Fraction(-30), Fraction(6)], 1006.0, "audio") == 6
+    assert lateness.among([Fraction(6), Fraction(42)], 1006.0, "video") == 6
+
+
+def test_an_odd_time_that_stays_is_believed() -> None:
+    lateness = Lateness(max_lag_s=2.0)
+    lateness.begins(1000.0, Fraction(0))
+    lateness.note(Fraction(0), 1000.0, "video", keyframe=True)
+    told = [lateness.among([Fraction(100 + n)], 1000.0, "video") for n in range(25)]
+    assert told == [None] * 24 + [Fraction(124)]
+    assert lateness.note(Fraction(124), 1000.0, "video", keyframe=False)
+
+
+def test_a_pause_is_no_odd_time() -> None:
+    lateness = Lateness()
+    lateness.begins(1000.0, Fraction(0))
+    lateness.note(Fraction(0), 1000.0, "video", keyframe=True)
+    assert lateness.among([Fraction(30)], 1030.0, "video") == 30
 
 
 def test_a_clock_of_ours_that_is_set_makes_nothing_late() -> None:

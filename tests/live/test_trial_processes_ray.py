@@ -1,0 +1,53 @@
+"""Actors of Ray are killed: each is replaced, and nothing comes twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import ray
+
+from pipeline.run import ray_crew
+from tests.live.conftest import Footage
+from tests.live.footage import Clock
+from tests.live.servers import RtspServer
+from tests.live.watching import FULL, Watching, report
+
+pytestmark = [pytest.mark.slow, pytest.mark.ray]
+
+# On a machine of its own; Ray itself takes seconds to start an actor on a busy one.
+WITHIN_S = 3.0 if FULL else 6.0
+
+
+def test_an_actor_is_replaced(street: Footage, tmp_path: Path) -> None:
+    dead_s: dict[str, float] = {}
+    with (
+        RtspServer({"/a": {"feed": street.feed}}) as server,
+        ray_crew.started(5, 0.0) as crew,
+        Watching(tmp_path, crew=crew) as watching,
+    ):
+        clock = Clock(street.clip, server.epoch)
+        watching.add("yard", server.url("/a"))
+        watching.until(watching.shows_after("yard", clock, time.time()))
+        # Until the one that stands by has loaded its networks.
+        watching.run_for(6)
+        for role in ("reader", "member", "keeper"):
+            at = time.time()
+            oldest = min(pid_of(worker) for worker in crew.workers if worker.role == role)
+            os.kill(oldest, signal.SIGKILL)
+            back = watching.until(watching.shows_after("yard", clock, at))
+            dead_s[role] = round(back - at, 2)
+            watching.run_for(2)
+        watching.end()
+    left = watching.of("yard", clock)
+    report("processes_ray_SIGKILL", {"dead_s": dead_s})
+    left.check()
+    assert not left.unread
+    assert max(dead_s.values()) < WITHIN_S, dead_s
+
+
+def pid_of(worker: ray_crew.RayWorker) -> int:
+    return int(ray.get(worker.whereabouts)[1])

@@ -6,7 +6,7 @@ offered = analysed + not sampled + gated + dropped (reason) + failed (reason)
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from pipeline.records import Medium, Span
 if TYPE_CHECKING:
     from pipeline.cut import Progress
 
-GATED_SPANS_KEPT = 1000
+GATED_SPANS_KEPT = 200
 """So many gated stretches of a lane are told one by one; of earlier ones only the sum is kept."""
 
 
@@ -101,6 +101,11 @@ class Ledger:
                 book.dropped[reason] = units
             if name in progress.gated_spans:
                 book.note_gated(progress.gated_spans[name])
+
+    def counts(self) -> Ledger:
+        """The same numbers without the stretches of time: small, however long a stream runs."""
+        books = {name: replace(book, gated_spans={}) for name, book in self.lanes.items()}
+        return Ledger(Counter(self.decoded), Counter(self.troubles), [], books)
 
     def problems(self) -> list[str]:
         """Why the books do not close, in words; empty when they do."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import re
 import time
 from collections.abc import Callable, Mapping
 
@@ -16,6 +17,7 @@ PartOpener = Callable[[str, int, Mapping[str, str]], io.BytesIO]
 MAX_PART_BYTES = 256 * 2**20
 ASK_AGAIN_S = 0.5
 _ENCRYPTED = "crypto+"
+_NUMBER = re.compile(rb"#EXT-X-MEDIA-SEQUENCE:\s*(\d+)")
 _MULTIPART = "multipart/x-mixed-replace"
 _PLAYLISTS = frozenset({"application/vnd.apple.mpegurl", "application/x-mpegurl"})
 
@@ -85,13 +87,15 @@ class Playlist:
 
     Each is fetched whole, so that a connection that breaks off costs no segment, and is asked for
     again for `patience_s` once the stream plays. A segment that does not come even then is left
-    out; without its list a stream ends.
+    out; without its list a stream ends. It also ends when a list's numbers begin anew, as after a
+    careless encoder's restart: FFmpeg would wait until the old number is reached again.
     """
 
     def __init__(self, client: WebClient, patience_s: float) -> None:
         self.left_out = 0
         self._client, self._patience_s = client, patience_s
         self._lists: set[str] = set()
+        self._numbers: dict[str, int] = {}
         self._plays = False
 
     def open(self, url: str, flags: int, options: Mapping[str, str]) -> io.BytesIO:
@@ -112,9 +116,18 @@ class Playlist:
             return io.BytesIO()
         if body.startswith(b"#EXTM3U"):
             self._lists.add(url)
+            self._check_numbers(url, body)
         else:
             self._plays = True
         return io.BytesIO(body)
+
+    def _check_numbers(self, url: str, body: bytes) -> None:
+        told = _NUMBER.search(body)
+        number = int(told[1]) if told else 0
+        if number < self._numbers.get(url, 0):
+            message = f"{redact(url)}: the playlist begins anew"
+            raise SourceLost(message)
+        self._numbers[url] = number
 
     def _patient(self, url: str, first: int, end: int | None) -> bytes:
         until = time.monotonic() + (self._patience_s if self._plays else 0.0)

@@ -149,12 +149,22 @@ class Lasting:
             sent.answered(sent.calls)
         if self._pending and self._pending[0] in ready:
             call, covered = self._pending
-            self._kept = self._crew.result(call)
+            self._kept = self._checkpoint_of(call)
             self._pending = None
             self._ready, self._heard = True, time.monotonic()
             self._checkpointed = self._heard
             for _ in range(covered):
                 self._log.popleft()
+
+    def _checkpoint_of(self, call: Any) -> Any:
+        """The checkpoint; a worker that cannot give one is as good as dead."""
+        try:
+            return self._crew.result(call)
+        except WorkerDied:
+            raise
+        except Exception as error:
+            message = f"the {self._role} {self._name} can give no checkpoint: {error!r}"
+            raise WorkerDied(message) from error
 
     def _check(self, call: Any) -> None:
         """WorkerDied, if that is the answer; any other error is for who made the call."""

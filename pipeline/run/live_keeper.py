@@ -31,7 +31,7 @@ from pipeline.sinks.journal import Bookmark, HeldJournal
 from pipeline.sinks.rows import row_from
 from pipeline.whole import whole_file
 
-GAPS_KEPT = 1000
+GAPS_KEPT = 200
 """So many gaps stand in the books; all of them stand in the timeline's journal."""
 
 
@@ -54,7 +54,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What came of a call: events in small form, how late each was written, and the books.
+    """What came of a call: events in small form, how late each was written, and the counts.
 
     `problem` says why nothing can be written now; what could not be written waits.
     """
@@ -233,7 +233,7 @@ class LiveKeeper:
         decided = [e.span.end if e.decided is None else e.decided for e in events]
         delays = [now - tie.wall_of(media) for media in decided] if tie else []
         self._counts.update(f"{event.lane} {event.label}" for event in events)
-        return Kept([Digest.of(event) for event in events], delays, self.ledger, problem)
+        return Kept([Digest.of(event) for event in events], delays, self.ledger.counts(), problem)
 
     def _warming_up(self, event: Event) -> bool:
         warm = self._warm_from.get(event.lane)

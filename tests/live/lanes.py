@@ -5,6 +5,7 @@ Plain code without weights; they travel to pool members as any lane does.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import partial
@@ -27,16 +28,24 @@ SOUND_HZ = 16_000
 
 
 def number_lane(
-    name: str = "numbers", *, rate_hz: float = 1000.0, batch: int = 8, gated: bool = False
+    name: str = "numbers",
+    *,
+    rate_hz: float = 1000.0,
+    batch: int = 8,
+    gated: bool = False,
+    cost_s: float = 0.0,
 ) -> Lane:
-    """Watches: the number that each frame carries; `unread` where it cannot be read."""
+    """Watches: the number that each frame carries; `unread` where it cannot be read.
+
+    A frame costs `cost_s` of a core on top, as a network's work would.
+    """
     return Lane(
         name=name,
         medium="video",
         pinned=False,
         batch=batch,
         make_windower=partial(_frames, name, rate_hz, gated),
-        make_predictor=NumberPredictor,
+        make_predictor=partial(NumberPredictor, cost_s),
         make_aggregator=partial(OneEach, lane=name),
         card=CARD,
     )
@@ -69,12 +78,18 @@ def _sound(lane: str, hop: int, stream: str) -> HopWindower:
 class NumberPredictor(Stateless):
     """Reads bar codes."""
 
+    def __init__(self, cost_s: float = 0.0) -> None:
+        self._cost_s = cost_s
+
     def predict(self, windows: Sequence[Window]) -> list[Prediction]:
         """One row of one score a window: its number, or -1."""
         return [self._read(window) for window in windows]
 
     def _read(self, window: Window) -> Prediction:
+        until = time.process_time() + self._cost_s
         number = frame_number(window.data)
+        while time.process_time() < until:
+            pass
         told = -1 if number is None else number
         return Prediction(window.mark, scores=np.array([[told]], np.float32))
 

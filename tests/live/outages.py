@@ -44,9 +44,9 @@ def until_back(watching: Watching, name: str, *, frames: int = 1, within_s: floa
 def check_outages(left: Left, clock: Clock, outages: Sequence[Outage]) -> dict[str, Any]:
     """Figures; fails unless nothing came twice, nothing is missing but in outages, each a gap.
 
-    `left` has to have the same clock. Frames may be missing where the outages were, gaps have to be where frames are missing, and
-    media time has to go on by so much as the numbers do, all to a second: a connection begins with
-    a key frame that is up to a second old.
+    `left` has to have the same clock. Frames may be missing where the outages were, gaps have to be
+    where frames are missing, and media time has to go on by so much as the numbers do, all to a
+    second: a connection begins with a key frame that is up to a second old.
     """
     left.check()
     seen, holes = left.numbers, left.holes

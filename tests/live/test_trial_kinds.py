@@ -57,13 +57,12 @@ def play(watched: Watching, name: str, address: LiveAddress, seconds: float = PL
     return left
 
 
-def check(left: Left, *, sound: bool = True) -> None:
+def check(left: Left) -> None:
     left.check_books()
     numbers = [seen.number for seen in left.numbers]
-    steps = {(b - a) % LANE.frames for a, b in pairwise(numbers)}
     assert len(numbers) >= (PLAYED_S - 1) * LANE.rate
-    assert steps == {1}, numbers
-    assert bool(left.tones) == sound
+    assert {(b - a) % LANE.frames for a, b in pairwise(numbers)} == {1}, numbers
+    assert left.tones
 
 
 def sent(lane: Path, url: str, form: str = "mpegts") -> Sender:
@@ -117,7 +116,10 @@ def test_hls(watched: Watching, lane: Path, tmp_path: Path, form: str) -> None:
 
 def test_http_progressive(watched: Watching, lane: Path) -> None:
     with HttpServer({"lane.mp4": lane}) as server:
-        check(play(watched, "http", LiveAddress("http", server.url("lane.mp4")), 1.0))
+        left = play(watched, "http", LiveAddress("http", server.url("lane.mp4")), 1.0)
+    # A whole file comes faster than any camera: what of it was too much to analyse is counted.
+    left.check_books()
+    assert left.numbers and left.tones
 
 
 def test_mjpeg(watched: Watching, media: Path) -> None:
@@ -144,10 +146,8 @@ def test_a_folder_that_is_written_to(watched: Watching, media: Path, tmp_path: P
     folder.mkdir()
     watched.add("folder", LiveAddress("folder", str(folder)))
     for number in range(3):
-        shutil.copy(part, folder / f".{number}.mp4")
-        (folder / f".{number}.mp4").rename(folder / f"{number}.mp4")
-        watched.run_for(2.0)
-    watched.until(lambda: len(watched.of("folder").numbers) >= 3 * 20)
+        shutil.copy(part, folder / f"{number}.mp4")
+        watched.until(lambda files=number: len(watched.of("folder").numbers) >= 20 * (files + 1))
     watched.supervisor.drop("folder")
     watched.until(lambda: all(one.name != "folder" for one in watched.supervisor.statuses()))
     left = watched.of("folder")

@@ -78,3 +78,13 @@ def test_so_many_stretches_are_told_and_no_second_of_the_others_is_lost() -> Non
     assert len(book.to_json()["gated_spans"]) == GATED_SPANS_KEPT
     assert book.to_json()["gated_spans"][0] == [500.0, 503.0]
     assert book.gated_s == 3 * (GATED_SPANS_KEPT + 50)
+
+
+def test_counts_are_the_same_numbers_without_the_stretches() -> None:
+    ledger = Ledger(lanes={"instances": LaneBook("video", offered=9, analysed=5, gated=4)})
+    ledger.gaps.append({"medium": "video"})
+    ledger.lanes["instances"].note_gated(Span(Fraction(0), Fraction(3)))
+    counts = ledger.counts()
+    assert (counts.lanes["instances"].offered, counts.lanes["instances"].gated) == (9, 4)
+    assert (counts.gaps, counts.lanes["instances"].gated_spans) == ([], {})
+    assert ledger.lanes["instances"].gated_spans

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,7 @@ def fleet_command(request: RunRequest) -> int:
     console = Console(soft_wrap=True, highlight=False)
 
     def tell(line: str) -> None:
-        console.print(f"{time.strftime('%H:%M:%S')} {escape(line)}")
+        _say(f"{time.strftime('%H:%M:%S')} {line}")
 
     try:
         path = Path(request.addresses[0])
@@ -63,15 +63,21 @@ def fleet_command(request: RunRequest) -> int:
         console.print(f"[red]error[/] {escape(str(error))}")
         return SOURCE_FAILED
     except KeyboardInterrupt:
-        console.print("[yellow]interrupted again: stopped at once[/]")
-        sys.stdout.flush()
+        _say("interrupted again: stopped at once")
         os._exit(INTERRUPTED)  # all processes end with this one; Ray's own end takes seconds
     if unsettled:
         told = f"ended before all was settled: {', '.join(unsettled)}; see summary.json there"
-        console.print(f"[yellow]{escape(told)}[/]")
+        _say(told)
         return SOURCE_FAILED
-    console.print("ended: every stream's books are in its summary.json")
+    _say("ended: every stream's books are in its summary.json")
     return GOOD
+
+
+def _say(line: str) -> None:
+    """Writes a line; streams do not end because nobody reads it, or the log's disk is full."""
+    with suppress(OSError):
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
 
 
 def _run(

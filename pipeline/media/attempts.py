@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import select
 import socket
+import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from threading import Event
 from urllib.parse import urlsplit
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.stop import stop_when_event_set
-from tenacity.wait import wait_exponential_jitter
+from tenacity.wait import wait_base, wait_exponential_jitter
 
 from pipeline.errors import SourceAbsent, SourceError, SourceRefused
 from pipeline.media.address import LiveAddress
@@ -17,6 +22,7 @@ from pipeline.media.kinds import PORTS
 
 KNOCK_S = 2.0
 """How long a sender's machine may take to take a call."""
+CALL_AGAIN_S = 0.5
 # Knocking costs the sender nothing, so one that is back is seen at once; opening costs it.
 WAIT_ABSENT = wait_exponential_jitter(multiplier=0.1, max=0.5, jitter=0.1)
 WAIT_BROKEN = wait_exponential_jitter(multiplier=0.25, max=15, jitter=0.5)
@@ -24,7 +30,7 @@ WAIT_REFUSED = wait_exponential_jitter(multiplier=30, max=300, jitter=10)
 
 
 def knock(address: LiveAddress) -> None:
-    """Returns when the sender's machine takes a call; SourceAbsent when it does not.
+    """Returns when the sender's machine takes a call, at any address; SourceAbsent if none does.
 
     Raises what the address policy raises for a host that it does not let in, or that nobody knows.
     Not done where nobody is called: datagrams, files, devices.
@@ -33,13 +39,40 @@ def knock(address: LiveAddress) -> None:
     if parts.scheme not in PORTS or not parts.hostname:
         return
     port = parts.port or PORTS[parts.scheme]
-    host = address.allow.resolve(parts.hostname, port, address.shown)[0]
-    try:
-        socket.create_connection((str(host), port), KNOCK_S).close()
-    except OSError as error:
-        what = error.strerror or "no answer"
-        message = f"{address.shown}: no connection ({what}); is the sender running?"
-        raise SourceAbsent(message) from error
+    what = "no answer"
+    for host in address.allow.resolve(parts.hostname, port, address.shown):
+        family = socket.AF_INET if host.version == 4 else socket.AF_INET6
+        try:
+            _call(family, (str(host), port))
+        except OSError as error:
+            what = error.strerror or "no answer"
+        else:
+            return
+    message = f"{address.shown}: no connection ({what}); is the sender running?"
+    raise SourceAbsent(message)
+
+
+def _call(family: socket.AddressFamily, door: tuple[str, int]) -> None:
+    """Calls until a call is taken; OSError when it is refused, or none is for too long.
+
+    It calls again while the first call still rings: one that a network swallowed is repeated only
+    after one second, then after two more, and a sender would be back for that long.
+    """
+    began = time.monotonic()
+    with ExitStack() as hung_up:
+        calls: list[socket.socket] = []
+        while time.monotonic() < began + KNOCK_S:
+            call = hung_up.enter_context(socket.socket(family))
+            call.setblocking(False)
+            calls.append(call)
+            with suppress(BlockingIOError):
+                call.connect(door)
+            answered = select.select([], calls, [], CALL_AGAIN_S)[1]
+            for one in answered:
+                if code := one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                    raise OSError(code, os.strerror(code))
+                return
+    raise TimeoutError
 
 
 def retrying(stopped: Event, failed: Callable[[RetryCallState], None]) -> Retrying:
@@ -54,7 +87,7 @@ def retrying(stopped: Event, failed: Callable[[RetryCallState], None]) -> Retryi
     return Retrying(
         retry=retry_if_exception_type(SourceError),
         stop=stop_when_event_set(stopped),
-        wait=_pause,
+        wait=_Pauses(),
         sleep=sleep,
         before_sleep=failed,
     )
@@ -62,15 +95,25 @@ def retrying(stopped: Event, failed: Callable[[RetryCallState], None]) -> Retryi
 
 def pause_after(shorts: int) -> float:
     """How long to wait after so many connections in a row that did not hold."""
-    if shorts < 2:
-        return 0.0
+    return _after(WAIT_BROKEN, shorts - 1) if shorts > 1 else 0.0
+
+
+class _Pauses:
+    """Pauses that grow with each failure of the same sort: a sender that was away may be slow."""
+
+    def __init__(self) -> None:
+        self._failures: Counter[wait_base] = Counter()
+
+    def __call__(self, retry: RetryCallState) -> float:
+        error = retry.outcome.exception() if retry.outcome else None
+        wait = WAIT_ABSENT if isinstance(error, SourceAbsent) else WAIT_BROKEN
+        if isinstance(error, SourceRefused):
+            wait = WAIT_REFUSED
+        self._failures[wait] += 1
+        return _after(wait, self._failures[wait])
+
+
+def _after(wait: wait_base, failures: int) -> float:
     retry = RetryCallState(Retrying(), None, (), {})
-    retry.attempt_number = shorts - 1
-    return WAIT_BROKEN(retry)
-
-
-def _pause(retry: RetryCallState) -> float:
-    error = retry.outcome.exception() if retry.outcome else None
-    if isinstance(error, SourceRefused):
-        return WAIT_REFUSED(retry)
-    return (WAIT_ABSENT if isinstance(error, SourceAbsent) else WAIT_BROKEN)(retry)
+    retry.attempt_number = failures
+    return wait(retry)

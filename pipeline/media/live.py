@@ -128,10 +128,12 @@ class LiveSource:
         self.pulse.turn("ended")
 
     def _open(self) -> Decoder:
-        self.pulse.turn("opening", self.pulse.reason)
+        if self._segments or self.pulse.state != "waiting":
+            self.pulse.turn("opening", self.pulse.reason)
         part = self._segments.next() if self._segments else None
-        plan = plan_of(self._address, part)
-        knock(self._address)
+        with self.pulse.excused():  # a name server takes its time, and comes to an end by itself
+            plan = plan_of(self._address, part)
+            knock(self._address)
         self.pulse.turn("opening", self.pulse.reason)
         self._placed = False
         self._held = 0
@@ -276,7 +278,9 @@ class LiveSource:
         for item in decoder.items():
             yield from self._given_out(item)
             if self._address.realtime:
-                self._stopped.wait(self._lateness.early_s(self.reached.position, time.time()))
+                early_s = self._lateness.early_s(self.reached.position, time.time())
+                with self.pulse.excused():
+                    self._stopped.wait(early_s)
             if self._stopped.is_set():
                 return
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
@@ -32,6 +33,8 @@ class Pulse:
     reason: str = ""
     late_s: float = 0.0
     _played_at: float = 0.0
+    _excused: bool = False
+    _excused_at: float = 0.0
 
     def turn(self, state: State, reason: str = "") -> None:
         """Notes a new state."""
@@ -44,6 +47,16 @@ class Pulse:
         self.connections += 1
         self.attempts = 0
 
+    @contextmanager
+    def excused(self) -> Iterator[None]:
+        """While the block runs, and until it ended, silence is not the source's fault."""
+        self._excused = True
+        try:
+            yield
+        finally:
+            self._excused_at = time.monotonic()
+            self._excused = False
+
     @property
     def played_s(self) -> float:
         """How long the last connection brought packets."""
@@ -52,9 +65,10 @@ class Pulse:
     @property
     def silent_s(self) -> float:
         """For how long nothing came though something should: 0 while it waits on purpose."""
-        if self.state in ("waiting", "ended"):
+        if self.state in ("waiting", "ended") or self._excused:
             return 0.0
-        return time.monotonic() - (self.heard if self.state == "playing" else self.since)
+        since = self.heard if self.state == "playing" else self.since
+        return time.monotonic() - max(since, self._excused_at)
 
 
 @dataclass(frozen=True, slots=True)

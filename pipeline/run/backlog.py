@@ -11,7 +11,7 @@ from pipeline.run.turns import Turns
 from pipeline.run.workers import Step
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Task:
     """Windows of one stream and lane that wait; `windows` is only handed on, never looked into.
 

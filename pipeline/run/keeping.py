@@ -40,7 +40,8 @@ class Keeping:
         self._metrics = metrics
         self._tell = tell
         self._settled = settled
-        self._problem = ""
+        self._open: set[str] = set()
+        self._problems: dict[str, str] = {}
         self._spare = Spare(crew, "keeper", LiveKeepers)
         self._keeper = Lasting(
             crew,
@@ -67,19 +68,14 @@ class Keeping:
         about = {"source": plan.address.shown, "from_s": position, **about}
         args = (plan.name, plan.lanes, folder, max_wait_s, about, left.marks, tables)
         failed = partial(self._given_up, plan.name)
+        self._open.add(plan.name)
         self._keeper.call("open", *args, answered=nothing, given_up=failed)
         self._keeper.checkpoint_soon()
 
     def settle(self, name: str, lane: str, answers: Any, marks: Sequence[Mark]) -> None:
         """Hands answers over; `marks` are those of their windows, should the answers get lost."""
-        self._keeper.call(
-            "settle",
-            name,
-            lane,
-            answers,
-            answered=partial(self._took_answers, name, lane, marks),
-            given_up=partial(self._given_up_answers, name),
-        )
+        taken = partial(self._took_answers, name, lane, marks)
+        self._settle(name, lane, answers, marks, taken)
 
     def note(self, stream: Tended) -> None:
         """Tells how a stream is, and what is new of it."""
@@ -93,8 +89,10 @@ class Keeping:
 
         def finished(calls: list[Any]) -> None:
             self._take(stream.plan.name, calls)
+            self._problems.pop(stream.plan.name, None)
             gone()
 
+        self._open.discard(stream.plan.name)
         args = (stream.plan.name, stream.note())
         self._keeper.call("finish", *args, answered=finished, given_up=gone)
 
@@ -115,14 +113,37 @@ class Keeping:
         self._keeper.close()
 
     def _took_answers(self, name: str, lane: str, marks: Sequence[Mark], calls: list[Any]) -> None:
-        if self._took(name, calls) or not marks:
+        if self._took(name, calls) or name not in self._open:
             self._settled(name)
         else:  # the answers were lost on their way, with the machine they lay on
-            self.settle(name, lane, [Failure(mark, "answers_lost") for mark in marks], ())
+            self._settle_lost(name, lane, marks)
 
-    def _given_up_answers(self, name: str) -> None:
+    def _took_lost(self, name: str, calls: list[Any]) -> None:
+        self._took(name, calls)
         self._settled(name)
+
+    def _given_up_answers(self, name: str, lane: str, marks: Sequence[Mark]) -> None:
         self._given_up(name)
+        if name in self._open:
+            self._settle_lost(name, lane, marks)
+        else:
+            self._settled(name)
+
+    def _settle_lost(self, name: str, lane: str, marks: Sequence[Mark]) -> None:
+        """Has it noted that there are no answers: all later ones of the lane wait for that."""
+        answers = [Failure(mark, "answers_lost") for mark in marks]
+        self._settle(name, lane, answers, marks, partial(self._took_lost, name))
+
+    def _settle(
+        self,
+        name: str,
+        lane: str,
+        answers: Any,
+        marks: Sequence[Mark],
+        answered: Callable[[list[Any]], None],
+    ) -> None:
+        failed = partial(self._given_up_answers, name, lane, marks)
+        self._keeper.call("settle", name, lane, answers, answered=answered, given_up=failed)
 
     def _given_up(self, name: str) -> None:
         self._tell(f"{name}: a call of the keeper failed twice and was given up")
@@ -135,15 +156,16 @@ class Keeping:
         try:
             kept: Kept = self._crew.result(calls[0])
         except Exception as error:  # of this stream: the others go on
-            self._trouble(f"{name}: the keeper could not take what it was told: {error!r:.300}")
+            told = f"the keeper could not take what it was told: {error!r:.300}"
+            self._trouble(name, told)
             return False
-        self._trouble(kept.problem)
+        self._trouble(name, kept.problem)
         self._metrics.wrote(kept.digests)
         self._metrics.written(name, kept.delays_s)
         self._metrics.books(name, kept.ledger)
         return True
 
-    def _trouble(self, problem: str) -> None:
-        if problem != self._problem:
-            self._problem = problem
-            self._tell(problem or "outputs can be written again")
+    def _trouble(self, name: str, problem: str) -> None:
+        if problem != self._problems.get(name, ""):
+            self._problems[name] = problem
+            self._tell(f"{name}: {problem or 'its outputs can be written again'}")

@@ -69,6 +69,7 @@ class Lasting:
         self._log: deque[Sent] = deque()
         self._kept: Any = None
         self._pending: tuple[Any, int] | None = None
+        self._restoring: Any = None
         self._worker: Worker = crew.start(role, name, make)
         self._ready = False
         self._heard = self._checkpointed = time.monotonic()
@@ -112,6 +113,7 @@ class Lasting:
     def waits_for(self) -> list[Any]:
         """The calls to wait for."""
         waiting = [sent.calls[0] for sent in self._log if not sent.done]
+        waiting += [self._restoring] if self._restoring is not None else []
         return waiting + ([self._pending[0]] if self._pending else [])
 
     def tick(self, ready: set[Any]) -> None:
@@ -142,6 +144,9 @@ class Lasting:
         self._crew.kill(self._worker)
 
     def _take(self, ready: set[Any]) -> None:
+        if self._restoring in ready:
+            self._sound(self._restoring, "cannot go on where the one before it was")
+            self._restoring = None
         for sent in [sent for sent in self._log if not sent.done and sent.calls[0] in ready]:
             self._check(sent.calls[0])
             sent.done = True
@@ -149,21 +154,21 @@ class Lasting:
             sent.answered(sent.calls)
         if self._pending and self._pending[0] in ready:
             call, covered = self._pending
-            self._kept = self._checkpoint_of(call)
+            self._kept = self._sound(call, "can give no checkpoint")
             self._pending = None
             self._ready, self._heard = True, time.monotonic()
             self._checkpointed = self._heard
             for _ in range(covered):
                 self._log.popleft()
 
-    def _checkpoint_of(self, call: Any) -> Any:
-        """The checkpoint; a worker that cannot give one is as good as dead."""
+    def _sound(self, call: Any, otherwise: str) -> Any:
+        """The answer; a worker that cannot give this one is as good as dead."""
         try:
             return self._crew.result(call)
         except WorkerDied:
             raise
         except Exception as error:
-            message = f"the {self._role} {self._name} can give no checkpoint: {error!r}"
+            message = f"the {self._role} {self._name} {otherwise}: {error!r:.300}"
             raise WorkerDied(message) from error
 
     def _check(self, call: Any) -> None:
@@ -180,20 +185,25 @@ class Lasting:
         sent.sent_at = time.monotonic()
 
     def _replace(self, why: str) -> None:
+        try:
+            worker, loaded = self._next_worker()
+        except WorkerDied as error:  # no process can be started now: at the next tick, perhaps
+            self.lost = str(error)
+            return
         self._crew.kill(self._worker)
         self.restarts += 1
         self.lost = why
         oldest = next((sent for sent in self._log if not sent.done), None)
-        if oldest is not None:
+        if oldest is not None and self._restoring is None:
             oldest.tries += 1
             if oldest.tries >= MOST_TRIES:
                 self._log.remove(oldest)
                 oldest.given_up()
-        self._worker, self._ready = self._next_worker()
-        self._pending = None
+        self._worker, self._ready = worker, loaded
+        self._pending = self._restoring = None
         self._heard = self._checkpointed = time.monotonic()
         if self._kept is not None:
-            self._crew.call(self._worker, "restore", self._kept)
+            [self._restoring] = self._crew.call(self._worker, "restore", self._kept)
         for sent in self._log:
             calls = sent.calls
             self._send(sent)

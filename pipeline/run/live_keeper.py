@@ -33,6 +33,7 @@ from pipeline.whole import whole_file
 
 GAPS_KEPT = 200
 """So many gaps stand in the books; all of them stand in the timeline's journal."""
+TIES_KEPT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +101,21 @@ class LiveKeeper:
         self._settler = Settler(stream, lanes, [], max_wait_s)
         self._events = HeldJournal(out / "events", marks[0] if marks else None)
         self._timeline = HeldJournal(out / "timeline", marks[1] if marks else None)
-        self._tie: Tie | None = None
+        self._ties: list[Tie] = []
         self._sender: Tie | None = None
         self._reached = Reached()
         self._counts: Counter[str] = Counter()
         self._state = ("", "")
         self._warm_s = {lane.name: Fraction(lane.warm_s) for lane in lanes}
         self._warm_from: dict[str, Fraction] = {}
+
+    @property
+    def _tie(self) -> Tie | None:
+        return self._ties[-1] if self._ties else None
+
+    def _tie_before(self, gap: Gap) -> Tie | None:
+        """How media time was tied to wall time when the gap began: a new connection's is rough."""
+        return next((tie for tie in reversed(self._ties) if tie.media <= gap.span.start), None)
 
     @property
     def ledger(self) -> Ledger:
@@ -124,7 +133,7 @@ class LiveKeeper:
         """Takes what the reader said into the books and the timeline's journal."""
         records: list[dict[str, Any]] = []
         if note.tie is not None and note.tie != self._tie:
-            self._tie = note.tie
+            self._ties = [*self._ties, note.tie][-TIES_KEPT:]
             records.append({"kind": "tie", "by": "arrival", **_at(note.tie)})
         if note.sender is not None and note.sender != self._sender:
             self._sender = note.sender
@@ -134,7 +143,7 @@ class LiveKeeper:
                 {
                     "kind": "gap",
                     "medium": gap.medium,
-                    **_span(gap.span.start, gap.span.end, self._tie),
+                    **_span(gap.span.start, gap.span.end, self._tie, self._tie_before(gap)),
                     "reason": gap.reason,
                 }
             )
@@ -144,24 +153,25 @@ class LiveKeeper:
             records.append(
                 {"kind": "state", "state": note.state, "reason": note.reason, "utc": now}
             )
-        problem = self._timeline.write(records)
+        self._timeline.write(records)
         self._reached = note.reached
         ledger = self.ledger
         ledger.troubles = Counter(note.troubles)
         ledger.gaps += [record for record in records if record["kind"] == "gap"]
         del ledger.gaps[:-GAPS_KEPT]
-        kept = self._write(self._settler.read(note.progress))
-        return replace(kept, problem=problem or kept.problem)
+        return self._write(self._settler.read(note.progress))
 
     def finish(self, note: Note) -> Kept:
         """The last events, and the books, which close if nothing is in flight any more."""
         self.note(note)
         report = ReadReport(note.progress, note.troubles, (), None)
         kept = self._write(self._settler.finish(report, "stopped"))
-        problem = self.sync()
+        self._events.flush()
+        self._timeline.flush()
+        problem = self.sync() or self._problem
         self.close()
         problem = problem or self._make_tables(None)
-        return replace(kept, problem=kept.problem or problem)
+        return replace(kept, problem=problem)
 
     def close(self) -> None:
         """Lets go of the files, as they are."""
@@ -207,7 +217,7 @@ class LiveKeeper:
         self.sync()
         marks = (self._events.journal.bookmark, self._timeline.journal.bookmark)
         held = (self._events.held, self._timeline.held)
-        told = (self._tie, self._sender, self._reached, self._state)
+        told = (self._ties, self._sender, self._reached, self._state)
         known = (told, self._counts, self._warm_from, held)
         return pickle.dumps((self._arguments, marks, known, self._settler.snapshot()), protocol=5)
 
@@ -217,7 +227,7 @@ class LiveKeeper:
         arguments, marks, known, settler = pickle.loads(snapshot)
         keeper = cls(**arguments, marks=marks)
         told, keeper._counts, keeper._warm_from, held = known
-        keeper._tie, keeper._sender, keeper._reached, keeper._state = told
+        keeper._ties, keeper._sender, keeper._reached, keeper._state = told
         keeper._events.held, keeper._timeline.held = held
         keeper._settler.restore(settler)
         return keeper
@@ -228,12 +238,18 @@ class LiveKeeper:
             {**row_from(event), **_when(event, tie), "warming_up": self._warming_up(event)}
             for event in events
         ]
-        problem = self._events.write(rows)
+        self._events.write(rows)
         now = time.time()
         decided = [e.span.end if e.decided is None else e.decided for e in events]
         delays = [now - tie.wall_of(media) for media in decided] if tie else []
         self._counts.update(f"{event.lane} {event.label}" for event in events)
-        return Kept([Digest.of(event) for event in events], delays, self.ledger.counts(), problem)
+        digests = [Digest.of(event) for event in events]
+        return Kept(digests, delays, self.ledger.counts(), self._problem)
+
+    @property
+    def _problem(self) -> str:
+        """Why something waits to be written; of several reasons always the same one."""
+        return self._events.problem or self._timeline.problem
 
     def _warming_up(self, event: Event) -> bool:
         warm = self._warm_from.get(event.lane)
@@ -245,11 +261,14 @@ def _when(event: Event, tie: Tie | None) -> dict[str, str | None]:
     return {"start_utc": span["start_utc"], "end_utc": span["end_utc"]}
 
 
-def _span(start: Fraction, end: Fraction, tie: Tie | None) -> dict[str, Any]:
+def _span(
+    start: Fraction, end: Fraction, tie: Tie | None, start_tie: Tie | None = None
+) -> dict[str, Any]:
+    start_tie = start_tie or tie
     return {
         "start_s": round(float(start), 6),
         "end_s": round(float(end), 6),
-        "start_utc": _utc(tie.wall_of(start)) if tie else None,
+        "start_utc": _utc(start_tie.wall_of(start)) if start_tie else None,
         "end_utc": _utc(tie.wall_of(end)) if tie else None,
     }
 

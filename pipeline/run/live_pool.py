@@ -40,6 +40,7 @@ class LivePool:
         self._settle = settle
         self._backlog = Backlog(lanes)
         self._loaded = 0
+        self._away: set[Task] = set()
         make = partial(PoolMember, tuple(lanes), threads)
         self._spare = Spare(crew, "member", make)
         self.members = [
@@ -82,7 +83,11 @@ class LivePool:
                 self._predict(member, tasks)
 
     def forget(self, stream: str) -> None:
-        """Drops what waits and what is cached for a stream that has ended."""
+        """Drops what waits, is under way and is cached for a stream that has ended.
+
+        An answer that comes later is not taken for one of another stream of that name.
+        """
+        self._away = {task for task in self._away if task.stream != stream}
         for task in self._backlog.drop(stream):
             self._metrics.queued.labels(task.step.lane).dec(len(task.step.marks))
         for member in self.members:
@@ -121,6 +126,7 @@ class LivePool:
     def _predict(self, member: Lasting, tasks: list[Task]) -> None:
         lane = tasks[0].step.lane
         self._metrics.queued.labels(lane).dec(sum(len(task.step.marks) for task in tasks))
+        self._away.update(tasks)
         member.call(
             "answer_each",
             lane,
@@ -140,12 +146,16 @@ class LivePool:
             return
         self._metrics.answered(lane, windows, seconds)
         for task, answers in zip(tasks, calls[1:], strict=True):
-            self._settle(task.stream, lane, answers, task.step.marks)
+            self._came(task, answers)
 
     def _given_up(self, tasks: list[Task], reason: str = "pool_member_lost") -> None:
         for task in tasks:
-            answers = [Failure(mark, reason) for mark in task.step.marks]
-            self._settle(task.stream, task.step.lane, answers, ())
+            self._came(task, [Failure(mark, reason) for mark in task.step.marks])
+
+    def _came(self, task: Task, answers: Any) -> None:
+        if task in self._away:
+            self._away.remove(task)
+            self._settle(task.stream, task.step.lane, answers, task.step.marks)
 
 
 def nothing(*_: Any) -> None:

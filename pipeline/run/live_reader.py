@@ -56,7 +56,8 @@ class Beat:
     """What a live reader says of itself, with the marks of the windows it hands out, if any.
 
     `progress` and `handed` (units handed out by lane) are totals of this reader; `gaps` are new.
-    What was decoded and is in none of the totals waits inside the reader.
+    What was decoded and is in none of the totals waits inside the reader, the oldest of it for
+    `waited_s`.
     """
 
     state: State
@@ -75,6 +76,7 @@ class Beat:
     marks: tuple[Mark, ...] = ()
     gaps: tuple[Gap, ...] = ()
     troubles: dict[str, int] = field(default_factory=dict)
+    waited_s: float = 0.0
     ended: bool = False
 
     def waiting(self, lane: Lane) -> int:
@@ -130,8 +132,12 @@ class LiveReader:
         self._thread = Thread(target=self._read, name=f"read {stream}", daemon=True)
         self._thread.start()
 
-    def step(self, wait_s: float) -> tuple[Beat, list[Window]]:
-        """The next batch as soon as one is ready, or none after `wait_s`, with a beat."""
+    def step(self, wait_s: float, level: int = 0) -> tuple[Beat, list[Window]]:
+        """The next batch as soon as one is ready, or none after `wait_s`, with a beat.
+
+        `level` is by how much the rate is to be lowered, where that is the stream's policy.
+        """
+        self._outbox.set_level(level)
         taken = self._outbox.take(wait_s)
         if taken is None and self._error is not None:
             raise self._error
@@ -141,8 +147,9 @@ class LiveReader:
         self._handed[taken.lane] += sum(mark.units for mark in marks)
         return self._beat(taken.lane, marks), taken.windows
 
-    def idle(self, wait_s: float) -> tuple[Beat, list[Window]]:
+    def idle(self, wait_s: float, level: int = 0) -> tuple[Beat, list[Window]]:
         """A beat and nothing else, after `wait_s`: for when there is no room for a batch."""
+        self._outbox.set_level(level)
         self._thread.join(wait_s)
         return self._beat("", ()), []
 
@@ -175,6 +182,7 @@ class LiveReader:
             marks=marks,
             gaps=gaps,
             troubles=self._troubles(),
+            waited_s=self._outbox.lag_s,
             ended=not self._thread.is_alive() and not any(self._outbox.waiting.values()),
         )
 
@@ -218,5 +226,6 @@ class LiveReader:
         return cut
 
     def _put(self, cut: Iterable[tuple[str, Window]]) -> None:
-        for lane, window in cut:
-            self._outbox.put(lane, window)
+        with self._source.pulse.excused():  # it may wait for room, for as long as that takes
+            for lane, window in cut:
+                self._outbox.put(lane, window)

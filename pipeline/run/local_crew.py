@@ -63,18 +63,12 @@ class LocalCrew:
         return tuple(self._workers)
 
     def start(self, role: Role, name: str, make: Callable[[], Any]) -> LocalWorker:
-        """A worker that is being started."""
-        ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "pipeline.run.worker"]
-        process = subprocess.Popen(
-            [*command, str(theirs.fileno()), str(os.getpid()), role, name],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-            start_new_session=True,  # Ctrl-C reaches the owner alone, and the owner acts
-        )
-        theirs.close()
-        pipe = Connection(ours.detach())
+        """A worker that is being started; WorkerDied when the machine has no room for one."""
+        try:
+            process, pipe = _begun(role, name)
+        except OSError as error:
+            message = f"no process can be started for the {role} {name}: {error.strerror}"
+            raise WorkerDied(message) from error
         talk = ThreadPoolExecutor(1, thread_name_prefix=f"talk-{role}")
         worker = LocalWorker(role, name, process, pipe, talk)
         self._workers.add(worker)
@@ -116,6 +110,21 @@ class LocalCrew:
             self.kill(worker)
         for worker in gone:
             worker.talk.shutdown(wait=True)
+
+
+def _begun(role: Role, name: str) -> tuple[subprocess.Popen[bytes], Connection]:
+    """A worker's process and the owner's end of its pipe."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        command = [sys.executable, "-m", "pipeline.run.worker"]
+        process = subprocess.Popen(
+            [*command, str(theirs.fileno()), str(os.getpid()), role, name],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            start_new_session=True,  # Ctrl-C reaches the owner alone, and the owner acts
+        )
+        return process, Connection(ours.detach())
 
 
 def _talk(

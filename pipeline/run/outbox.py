@@ -92,6 +92,7 @@ class Outbox:
         self._clock = clock
         self._changed = Condition()
         self._closed = False
+        self._told_level: int | None = None
         self._lost: dict[tuple[str, Reason], Dropped] = {}
         self._dropped: dict[str, Counter[str]] = {lane: Counter() for lane in batches}
 
@@ -133,6 +134,11 @@ class Outbox:
             self._changed.notify_all()
             return Taken(lane, windows, lost)
 
+    def set_level(self, level: int) -> None:
+        """Says what `level` is with `lower_rate`: streams that share networks lower alike."""
+        with self._changed:
+            self._told_level = level
+
     def close(self) -> None:
         """Takes nothing more; whoever waits in `put` or `take` goes on."""
         with self._changed:
@@ -144,6 +150,8 @@ class Outbox:
         """What the stream's throttles are to be set to; 0 but for `lower_rate`."""
         with self._changed:
             self._govern()
+            if self._told_level is not None and self._policy == "lower_rate":
+                return self._told_level
             return self._governor.level
 
     @property

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from pipeline.lanes.throttle import Governor
 from pipeline.metrics import Metrics
+from pipeline.redaction import redact
 from pipeline.run.crew import Crew, WorkerDied
 from pipeline.run.live_reader import Beat, LiveReader
 from pipeline.run.tended import Tended
 
 STEP_S = 0.5
 """How long a reader may keep a call when it has nothing to give."""
+HOLD_SHARE = 0.5
+"""With a batch under way for this share of `max_lag_s`, more would only be late as well."""
 DEAF_S = 3.0
 STARTING_S = 30.0
 OPENING_SLACK_S = 2.0
@@ -26,6 +31,28 @@ class Readers:
         self._crew = crew
         self._in_flight = in_flight
         self._metrics = metrics
+        self._governors: defaultdict[int, Governor] = defaultdict(Governor)
+
+    def govern(self, streams: Iterable[Tended], now: float) -> None:
+        """Settles by how much streams lower their rates: by what the one that waits longest does.
+
+        All of one priority lower alike, or those that began to first would go without for ever.
+        """
+        fills: defaultdict[int, float] = defaultdict(float)
+        for stream in streams:
+            plan, beat = stream.plan, stream.beat
+            waits_s = max(stream.behind_s(now), beat.waited_s if beat else 0.0)
+            if plan.rules.overload == "lower_rate" and plan.rules.max_lag_s:
+                fill = waits_s / plan.rules.max_lag_s
+                fills[plan.priority] = max(fills[plan.priority], fill)
+        for priority, fill in fills.items():
+            self._governors[priority].update(fill, now)
+
+    def level(self, stream: Tended) -> int:
+        """By how much this stream's rate is lowered: not at all when it keeps it."""
+        if stream.plan.rules.keeps_rate:
+            return 0
+        return self._governors[stream.plan.priority].level
 
     def tend(self, stream: Tended, now: float) -> None:
         """Starts the stream's reader when it is due, replaces one that hangs, and asks it."""
@@ -39,8 +66,11 @@ class Readers:
         """Asks the reader for a batch, or for a sign of life while there is no room for one."""
         if stream.worker is None or stream.call is not None:
             return
-        method = "step" if stream.in_flight < self._in_flight else "idle"
-        beat, windows = self._crew.call(stream.worker, method, STEP_S, parts=2)
+        behind_s, lag_s = stream.behind_s(now), stream.plan.rules.max_lag_s
+        prompt = lag_s is None or behind_s < HOLD_SHARE * lag_s
+        method = "step" if stream.in_flight < self._in_flight and prompt else "idle"
+        call = (stream.worker, method, STEP_S, self.level(stream))
+        beat, windows = self._crew.call(*call, parts=2)
         stream.call, stream.asked_at = (beat, windows), now
 
     def asked(self, streams: Iterable[Tended]) -> dict[Any, Tended]:
@@ -57,7 +87,7 @@ class Readers:
             self.lose(stream, str(error), "reader_lost")
             return None
         except Exception as error:  # a defect of ours, in its process: the others go on
-            self.lose(stream, f"its reader failed: {error!r}", "reader_failed")
+            self.lose(stream, f"its reader failed: {redact(f'{error!r:.300}')}", "reader_failed")
             return None
         stream.take(beat)
         return beat, windows

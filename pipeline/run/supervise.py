@@ -146,6 +146,7 @@ class Supervisor:
         """One round; waits for a tick at the longest."""
         now = self._ticked_at = time.monotonic()
         self._reconcile()
+        self._readers.govern(self._streams.values(), now)
         for stream in list(self._streams.values()):
             self._tend(stream, now)
         self._pool.dispatch()
@@ -228,14 +229,14 @@ class Supervisor:
                     del self._wanted[stream.plan.name]
             self._stop(stream)
         if beat.marks:
-            stream.in_flight += 1
+            stream.under_way.append(time.monotonic())
             step = Step(beat.lane, beat.marks, beat.progress)
             self._pool.add(Task(stream.plan.name, stream.home, step, windows))
 
     def _settled(self, name: str) -> None:
         stream = self._streams.get(name)
-        if stream is not None and stream.in_flight:
-            stream.in_flight -= 1
+        if stream is not None and stream.under_way:
+            stream.under_way.popleft()
 
     def _gone(self, stream: Tended) -> None:
         name = stream.plan.name

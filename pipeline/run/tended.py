@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -68,7 +68,8 @@ class Tended:
     """A stream from the wish for it until its books are closed.
 
     `base` and `before` are the totals of the readers before this one; `call` is what the reader
-    was asked, with the windows that will come of it.
+    was asked, with the windows that will come of it. `under_way` is since when batches are on
+    their way through pool and keeper, oldest first.
     """
 
     plan: StreamPlan
@@ -79,7 +80,7 @@ class Tended:
     asked_at: float = 0.0
     started_at: float = 0.0
     due: float = 0.0
-    in_flight: int = 0
+    under_way: deque[float] = field(default_factory=deque)
     restarts: int = 0
     deaths: int = 0
     beat: Beat | None = None
@@ -95,6 +96,15 @@ class Tended:
     shown_since: float = field(default_factory=time.monotonic)
     noted_at: float = 0.0
     noted_tie: Tie | None = None
+
+    @property
+    def in_flight(self) -> int:
+        """How many batches are under way."""
+        return len(self.under_way)
+
+    def behind_s(self, now: float) -> float:
+        """For how long the oldest batch has been under way."""
+        return now - self.under_way[0] if self.under_way else 0.0
 
     @property
     def progress(self) -> Progress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,14 +18,20 @@ from pipeline.whole import output_error
 
 HELD_RECORDS = 20_000
 """So many records wait for a disk that takes nothing; then the oldest are given up."""
+TRY_AGAIN_S = 2.0
+"""So often such a disk is tried: each time with all that waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
-    """How far a journal was written: its newest file, None if it has none, and that one's size."""
+    """How far a journal was written: its newest file, None if it has none, and that one's size.
+
+    `later` are files of hours that lie ahead, from before somebody set the clock back.
+    """
 
     file: str | None
     size: int
+    later: frozenset[str] = frozenset()
 
 
 class Journal:
@@ -40,6 +47,7 @@ class Journal:
         self._name: str | None = None
         self._size = 0
         self._unsure = False
+        self._later: frozenset[str] = frozenset()
         if since is not None:
             self._back_to(since)
         newest = max(folder.glob("*.jsonl"), default=None)
@@ -50,7 +58,7 @@ class Journal:
     @property
     def bookmark(self) -> Bookmark:
         """Where it ends now."""
-        return Bookmark(self._name, self._size) if self._name else self._before
+        return Bookmark(self._name, self._size, self._later) if self._name else self._before
 
     def write(self, records: Sequence[Mapping[str, Any]], now: datetime | None = None) -> None:
         """Appends the records, in one piece."""
@@ -92,14 +100,16 @@ class Journal:
             self._file = self._name = None
 
     def _turn_to(self, name: str) -> None:
-        self.sync()
-        if self._file is not None:
-            self._file.close()
+        before = self.bookmark
+        self.close()
+        self._before = before  # holds should the next file not open
         path = self._folder / name
         self._folder.mkdir(parents=True, exist_ok=True)
         _end_at_line(path)
         self._file = FileIO(str(path), "a")
         self._name, self._size = name, path.stat().st_size
+        names = (other.name for other in self._folder.glob("*.jsonl"))
+        self._later = frozenset(other for other in names if other > name)
 
     def _take_back(self) -> None:
         """Removes what a failed write left of a record."""
@@ -110,7 +120,7 @@ class Journal:
     def _back_to(self, since: Bookmark) -> None:
         """Forgets what was written after the bookmark: it is going to be written again."""
         for path in self._folder.glob("*.jsonl"):
-            if since.file is None or path.name > since.file:
+            if path.name not in since.later and (since.file is None or path.name > since.file):
                 path.unlink()
         if since.file is None:
             return
@@ -126,18 +136,31 @@ class HeldJournal:
         self.journal = Journal(folder, since)
         self.held: list[dict[str, Any]] = []
         self.given_up = 0
+        self.problem = ""
+        self._try_at = 0.0
 
-    def write(self, records: Sequence[dict[str, Any]]) -> str:
-        """Writes these records and those that wait; why not, or nothing."""
+    def write(self, records: Sequence[dict[str, Any]]) -> None:
+        """Writes these records and those that wait; `problem` says why not, or nothing."""
         self.held += records
+        if self.problem and time.monotonic() < self._try_at:
+            self._hold()
+        else:
+            self.flush()
+
+    def flush(self) -> None:
+        """Tries to write what waits, at once."""
         try:
             self.journal.write(self.held)
         except OutputError as error:
-            self.given_up += max(0, len(self.held) - HELD_RECORDS)
-            del self.held[:-HELD_RECORDS]
-            return str(error)
-        self.held = []
-        return ""
+            self.problem = str(error)
+            self._try_at = time.monotonic() + TRY_AGAIN_S
+            self._hold()
+            return
+        self.held, self.problem = [], ""
+
+    def _hold(self) -> None:
+        self.given_up += max(0, len(self.held) - HELD_RECORDS)
+        del self.held[:-HELD_RECORDS]
 
 
 def _end_at_line(path: Path) -> None:

@@ -30,6 +30,15 @@ class Outage:
         return self.back - self.there
 
 
+@dataclass(frozen=True)
+class Truth:
+    """Missing frames: when the first one and the next one after them were due, when that came."""
+
+    first: float
+    next_due: float
+    next_came: float
+
+
 def decoded(watching: Watching, name: str) -> int:
     """How many pictures of a stream were decoded so far."""
     return watching.status(name).decoded.get("video", 0)
@@ -56,9 +65,10 @@ def check_outages(left: Left, clock: Clock, outages: Sequence[Outage]) -> dict[s
     for medium, told in gaps.items():
         assert len(sure) <= len(told) <= len(outages), (medium, told, outages)
     assert len(holes) == len(gaps["video"]), (holes, gaps)
-    truths = [(clock.time_of(a.number + 1), clock.time_of(b.number)) for a, b in holes]
-    outside = [_outside(truth, outages, clock.clip.gop_s) for truth in truths]
-    assert max(outside, default=0.0) <= TOLD_WITHIN_S, (truths, outages)
+    truths = [
+        _truth_of(clock.time_of(a.number + 1), clock.time_of(b.number), outages, clock.clip.gop_s)
+        for a, b in holes
+    ]
     off = [_off(gap, truths) for told in gaps.values() for gap in told]
     assert max(off, default=0.0) <= TOLD_WITHIN_S, (off, gaps, truths)
     strayed = [_strayed(a, b, clock) for a, b in holes]
@@ -85,19 +95,29 @@ def _long_gaps(left: Left, medium: str) -> list[dict[str, Any]]:
     return [gap for gap in left.gaps(medium) if gap["end_s"] > gap["start_s"]]
 
 
-def _outside(truth: tuple[float, float], outages: Sequence[Outage], gop_s: float) -> float:
-    """By how much frames are missing at another time than in an outage, in seconds.
+def _truth_of(first: float, next_one: float, outages: Sequence[Outage], gop_s: float) -> Truth:
+    """The missing frames and their outage; fails when they are a second or more off any outage.
 
     The sender begins anew with its newest key frame, or the network when it is heard again.
     """
-    start, end = truth
-    return min(max(abs(start - o.lost), o.there - gop_s - end, end - o.back) for o in outages)
+
+    def outside(one: Outage) -> float:
+        return max(abs(first - one.lost), one.there - gop_s - next_one, next_one - one.back)
+
+    nearest = min(outages, key=outside, default=None)
+    assert nearest is not None, (first, next_one)
+    assert outside(nearest) <= TOLD_WITHIN_S, (first, next_one, nearest)
+    return Truth(first, next_one, max(next_one, nearest.back))
 
 
-def _off(gap: dict[str, Any], truths: Sequence[tuple[float, float]]) -> float:
-    """How far a gap is from the missing frames that it is of, in seconds, at its worse end."""
+def _off(gap: dict[str, Any], truths: Sequence[Truth]) -> float:
+    """How far a gap is from the missing frames that it is of, in seconds, at its worse end.
+
+    The first picture after an outage is a little old: a gap may end when it was due, or when it
+    came.
+    """
     start, end = unix(gap["start_utc"]), unix(gap["end_utc"])
-    return min(max(abs(start - first), abs(end - last)) for first, last in truths)
+    return min(max(abs(start - t.first), t.next_due - end, end - t.next_came) for t in truths)
 
 
 def _strayed(a: Seen, b: Seen, clock: Clock) -> float:

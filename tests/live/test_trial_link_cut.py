@@ -27,7 +27,10 @@ def test_a_cable_that_is_put_back_is_noticed_and_only_the_outages_are_missing(
     with (
         Network() as net,
         RtspServer(
-            {"/street": {"feed": street.feed}}, address=net.camera, prefix=net.prefix
+            # A viewer of its own each: a late one of several waits for the next key frame.
+            {"/street": {"feed": street.feed, "shared": False}},
+            address=net.camera,
+            prefix=net.prefix,
         ) as server,
         Watching(tmp_path) as watching,
     ):

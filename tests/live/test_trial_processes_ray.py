@@ -6,23 +6,27 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import ray
 
-from pipeline.run import ray_crew
 from tests.live.conftest import Footage
 from tests.live.footage import Clock
 from tests.live.servers import RtspServer
 from tests.live.watching import FULL, Watching, report
 
-pytestmark = [pytest.mark.slow, pytest.mark.ray]
+if TYPE_CHECKING:
+    from pipeline.run.ray_crew import RayWorker
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 # On a machine of its own; Ray itself takes seconds to start an actor on a busy one.
 WITHIN_S = 3.0 if FULL else 6.0
 
 
 def test_an_actor_is_replaced(street: Footage, tmp_path: Path) -> None:
+    from pipeline.run import ray_crew
+
     dead_s: dict[str, float] = {}
     with (
         RtspServer({"/a": {"feed": street.feed}}) as server,
@@ -49,5 +53,7 @@ def test_an_actor_is_replaced(street: Footage, tmp_path: Path) -> None:
     assert max(dead_s.values()) < WITHIN_S, dead_s
 
 
-def pid_of(worker: ray_crew.RayWorker) -> int:
+def pid_of(worker: RayWorker) -> int:
+    import ray
+
     return int(ray.get(worker.whereabouts)[1])

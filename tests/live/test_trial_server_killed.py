@@ -65,5 +65,6 @@ def _now(watching: Watching) -> float:
 
 
 def _use(watching: Watching) -> Use:
-    roles = ("reader", "keeper", "member")
+    """Of what an outage concerns: not of the networks, whose memory breathes by megabytes."""
+    roles = ("reader", "keeper")
     return Use.of([os.getpid(), *(pid for role in roles for pid in watching.pids(role))])

@@ -255,3 +255,13 @@ def test_the_tick_is_the_sources_own_where_that_is_exact() -> None:
     clock.push(126_000, None)
     shown, _ = clock.push(129_003, None)
     assert shown == Shown(0, 3003, TS)
+
+
+def test_a_leap_that_there_was_no_time_for_is_of_a_clock_that_was_set() -> None:
+    anchor = Anchor(Fraction(0))
+    anchor.longest_jump = Fraction(10)
+    clock = VideoClock(Fraction(1, 10), Fraction(10), anchor)
+    pushed = [clock.push(pts, 1) for pts in (0, 1, 2, 36_003, 36_004, 36_005)]
+    [gap] = [gap for _, gap in pushed if gap is not None]
+    assert "clock jumped by 3600" in gap.reason
+    assert gap.span.end < 1

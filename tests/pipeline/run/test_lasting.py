@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.run.crew import WorkerDied
 from pipeline.run.lasting import Lasting
 from pipeline.run.local_crew import LocalCrew
 
@@ -40,7 +44,9 @@ class Tally:
 class Bench:
     """A lasting tally, and what it answered."""
 
-    def __init__(self, crew: LocalCrew, checkpoint_s: float) -> None:
+    def __init__(
+        self, crew: LocalCrew, checkpoint_s: float, make: Callable[[], Any] = Tally
+    ) -> None:
         self.crew = crew
         self.answers: list[Any] = []
         self.given_up = 0
@@ -48,7 +54,7 @@ class Bench:
             crew,
             "keeper",
             "0",
-            Tally,
+            make,
             checkpoint_s=checkpoint_s,
             hung_s=0.5,
             starting_s=WITHIN_S,
@@ -128,3 +134,50 @@ def test_a_call_that_kills_every_worker_is_given_up(crew: LocalCrew) -> None:
     bench.until(lambda: len(bench.answers) == 2 and bench.given_up == 1)
     assert bench.answers == [1, 3]
     assert bench.tally.restarts == 2
+
+
+class Forgetful(Tally):
+    """Its first successors cannot take over."""
+
+    def __init__(self, tries: Path) -> None:
+        super().__init__()
+        self.tries = tries
+
+    def restore(self, known: bytes) -> None:
+        self.tries.write_text(self.tries.read_text() + "x")
+        if len(self.tries.read_text()) <= 2:
+            raise OSError("stale file handle")
+        super().restore(known)
+
+
+def test_a_worker_that_cannot_take_over_is_replaced_and_no_call_blamed(
+    crew: LocalCrew, tmp_path: Path
+) -> None:
+    tries = tmp_path / "tries"
+    tries.write_text("")
+    bench = Bench(crew, 0.0, partial(Forgetful, tries))
+    bench.ask("add", 1)
+    bench.until(lambda: bench.answers == [1] and bench.tally.remembered == 0)
+    os.kill(bench.pid, signal.SIGKILL)
+    bench.ask("add", 2)
+    bench.until(lambda: len(bench.answers) == 2)
+    assert (bench.answers, bench.given_up) == ([1, 3], 0)
+    assert tries.read_text() == "xxx"
+    assert "cannot go on where the one before it was" in bench.tally.lost
+
+
+def test_a_machine_without_room_for_a_process_is_asked_again(
+    crew: LocalCrew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(crew, 3600.0)
+    bench.ask("add", 1)
+    bench.until(lambda: bench.answers == [1])
+    with monkeypatch.context() as full:
+        full.setattr(sys, "executable", "/nowhere/python")
+        os.kill(bench.pid, signal.SIGKILL)
+        bench.ask("add", 2)
+        bench.until(lambda: "no process can be started" in bench.tally.lost)
+        with pytest.raises(WorkerDied, match="No such file"):
+            crew.start("reader", "yard", Tally)
+    bench.until(lambda: len(bench.answers) == 2)
+    assert (bench.answers, bench.given_up) == ([1, 3], 0)

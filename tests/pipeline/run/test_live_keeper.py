@@ -108,6 +108,19 @@ def test_gaps_ties_and_states_are_in_the_timeline(undisturbed: Path) -> None:
     assert records[3]["end_utc"] == "1970-01-12T13:46:42.500+00:00"
 
 
+def test_a_gap_begins_by_the_clock_of_before_it_and_ends_by_the_one_after(tmp_path: Path) -> None:
+    """A new connection's first packets come in a burst: their times of arrival say little."""
+    keepers = begun(tmp_path)
+    after = Tie(Fraction(5), 1_000_005.7)
+    gap = Gap("video", Span(Fraction(2), Fraction(5)), "the sender ended the stream")
+    keepers.note("yard", note(20))
+    keepers.note("yard", replace(note(50, gap), tie=after))
+    keepers.close()
+    [told] = [one for one in written(tmp_path)["timeline"] if one["kind"] == "gap"]
+    assert told["start_utc"] == "1970-01-12T13:46:42.000+00:00"
+    assert told["end_utc"] == "1970-01-12T13:46:45.700+00:00"
+
+
 def test_the_books_close(undisturbed: Path) -> None:
     summary = json.loads((undisturbed / "summary.json").read_text())
     assert summary["ledger"]["closed"]

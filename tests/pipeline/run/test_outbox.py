@@ -142,9 +142,20 @@ def test_lag_raises_the_level_before_the_queue_is_full() -> None:
     assert box.level == 1
 
 
+def test_a_level_that_is_told_is_the_level() -> None:
+    box, clock = outbox("lower_rate", max_lag_s=4)
+    box.set_level(2)
+    assert box.level == 2
+    box.set_level(0)
+    box.put("video", window("video", 0))
+    clock.now += 3
+    assert box.level == 0
+
+
 @pytest.mark.parametrize("policy", ["block", "drop_oldest"])
 def test_another_policy_never_throttles(policy: Policy) -> None:
     box, clock = outbox(policy)
+    box.set_level(2)
     for number in range(4):
         box.put("video", window("video", number))
     clock.now += 60

@@ -76,3 +76,17 @@ def test_one_that_was_asked_for_is_begun_at_once(crew: LocalCrew, stream: Tended
     assert (stream.restarts, stream.due, crew.workers) == (1, 0.0, ())
     labels = {"stream": "yard", "reason": "reader_restarted"}
     assert metrics.registry.get_sample_value("witness_readers_lost_total", labels) == 1
+
+
+def test_streams_of_one_priority_lower_their_rates_alike(crew: LocalCrew, film: Path) -> None:
+    address = LiveAddress("file", str(film))
+    lanes = (brightness_lane(),)
+    late, prompt = (
+        Tended(StreamPlan("late", address, lanes), 0),
+        Tended(StreamPlan("prompt", address, lanes), 0),
+    )
+    first = Tended(StreamPlan("first", address, lanes, priority=1), 0)
+    readers = Readers(crew, 6, Metrics())
+    late.under_way.append(0.0)
+    readers.govern([late, prompt, first], 4.5)
+    assert [readers.level(stream) for stream in (late, prompt, first)] == [1, 1, 0]

@@ -87,3 +87,5 @@ def test_one_that_cannot_be_made_ready_does_not_stand_by(crew: LocalCrew) -> Non
     load(crew, spare)
     assert spare.take() is None
     assert not crew.workers
+    spare.prepare()  # at once again would be a machine busy with nothing else
+    assert not crew.workers

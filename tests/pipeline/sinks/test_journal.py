@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import OutputError
-from pipeline.sinks.journal import Journal
+from pipeline.sinks.journal import HeldJournal, Journal
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ONE = datetime(2026, 3, 1, 13, 0, tzinfo=UTC)
@@ -74,3 +74,42 @@ def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "file" / "events")
     with pytest.raises(OutputError, match="cannot be written"):
         journal.write([{"n": 1}], NOON)
+
+
+def test_a_clock_that_is_set_back_costs_nothing_that_was_written(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.write([{"n": 1}], ONE)
+    journal.write([{"n": 2}], NOON)
+    mark = journal.bookmark
+    journal.write([{"n": 3}], NOON)
+    journal.close()
+    Journal(tmp_path, mark)
+    assert sorted(told(tmp_path)) == [1, 2]
+
+
+def test_an_hour_that_cannot_be_begun_is_tried_again(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.write([{"n": 1}], NOON)
+    (tmp_path / "2026-03-01T13.jsonl").mkdir()
+    for number in (2, 3):
+        with pytest.raises(OutputError):
+            journal.write([{"n": number}], ONE)
+    assert journal.bookmark.file == "2026-03-01T12.jsonl"
+    (tmp_path / "2026-03-01T13.jsonl").rmdir()
+    journal.write([{"n": 4}], ONE)
+    journal.close()
+    assert told(tmp_path) == [1, 4]
+
+
+def test_a_disk_that_takes_nothing_is_not_asked_for_each_record(tmp_path: Path) -> None:
+    folder = tmp_path / "events"
+    folder.write_text("a file where the folder should be")
+    journal = HeldJournal(folder, None)
+    journal.write([{"n": 1}])
+    assert "cannot be written" in journal.problem
+    folder.unlink()
+    journal.write([{"n": 2}])
+    assert (len(journal.held), folder.exists()) == (2, False)
+    journal.flush()
+    assert (journal.held, journal.problem, told(folder)) == ([], "", [1, 2])
+    journal.journal.close()

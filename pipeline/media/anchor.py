@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from av.packet import Packet
+from av.stream import Stream
+
 from pipeline.records import Gap, Medium, Span
 
 # Up to here a step back is jitter of the muxer; beyond it the source has started anew.
@@ -129,3 +132,14 @@ class Placer:
             return Placed(time, None)
         reason = f"the source's clock jumped by {jump:.3f} s and was started anew"
         return Placed(time, Gap(self._medium, Span(before, max(before, time)), reason))
+
+
+def first_ticks(packet: Packet[Stream]) -> int:
+    """When a connection's first packet is shown, in ticks of its stream."""
+    if packet.pts is not None:
+        return packet.pts
+    if packet.dts is not None:
+        return packet.dts
+    # RTSP often tells no time of it: it lies before the first one that has a time.
+    start = packet.stream.start_time
+    return 0 if start is None else start - (packet.duration or 0)

@@ -19,7 +19,8 @@ from tenacity import RetryCallState, RetryError
 
 from pipeline.errors import SourceError, SourceLost
 from pipeline.media.address import LiveAddress, plan_of
-from pipeline.media.anchor import Anchor
+from pipeline.media.anchor import Anchor, first_ticks
+from pipeline.media.arrivals import Arrivals
 from pipeline.media.attempts import knock, pause_after, retrying
 from pipeline.media.decode import Decoder
 from pipeline.media.folder import Segments
@@ -37,10 +38,6 @@ RETOLD_S = 15
 PLAYLIST_S = 120
 """So far back a connection may begin: by a key frame or two, or by a playlist's segments."""
 EARLY_PACKETS = 25
-PAUSE_S, MOST_AHEAD_S = 1.0, 10
-"""After a pause a source's time may leap as far ahead as it lasted; else by no more than that."""
-CLOCK_SET_S = 0.5
-"""Wall and steady clock that part by more were parted by somebody who set the wall clock."""
 ENDED = "the sender ended the stream"
 NOTHING_NEW = "no new file came"
 
@@ -82,12 +79,11 @@ class LiveSource:
         self._outage = outage
         self._seen: set[Medium] = set()
         self._silence = Silence(address.stall_s)
-        self._paused = (0.0, 0.0)
         self._placed = False
         self._held = 0
         self._stopped = Event()
         self._shorts = 0
-        self._clock_ahead = time.time() - time.monotonic()
+        self._arrivals = Arrivals()
         self._decoder: Decoder | None = None
 
     @property
@@ -162,7 +158,9 @@ class LiveSource:
         heard, self.pulse.heard = self.pulse.heard, time.monotonic()
         if self._decoder is None:
             return True
-        now = self._now()
+        now, set_by = self._arrivals.wall()
+        if set_by:
+            self._lateness.clock_was_set(set_by)
         anchor, kind = self._decoder.anchor, packet.stream.type
         if not self._placed:
             if self._early(packet):
@@ -173,7 +171,7 @@ class LiveSource:
             return True
         pts_s = packet.pts * exact(packet.time_base)
         if self._address.kind not in ("file", "folder"):
-            anchor.longest_jump = self._longest_jump(self.pulse.heard - heard)
+            anchor.longest_jump = self._arrivals.longest_jump(heard, self.pulse.heard)
         # One medium may have met a new clock of the source that the other has not met yet.
         shifts = anchor.shifts[-1:-3:-1]
         media = self._lateness.among((pts_s + shift for shift in shifts), now, kind)
@@ -201,23 +199,6 @@ class LiveSource:
             message = f"its {fallen} fell silent while the rest went on"
             raise SourceLost(message)
 
-    def _longest_jump(self, paused_s: float) -> Fraction:
-        """How far ahead the source's time may be: no further than there was time for, and some."""
-        if paused_s > PAUSE_S:
-            self._paused = (paused_s, self.pulse.heard)
-        length_s, end = self._paused
-        recent = self.pulse.heard - end < MOST_AHEAD_S
-        return Fraction(MOST_AHEAD_S + (int(length_s) if recent else 0))
-
-    def _now(self) -> float:
-        """The wall time; tells the lateness when somebody set the clock."""
-        now = time.time()
-        ahead = now - time.monotonic()
-        if abs(ahead - self._clock_ahead) > CLOCK_SET_S:
-            self._lateness.clock_was_set(ahead - self._clock_ahead)
-            self._clock_ahead = ahead
-        return now
-
     def _ask_sender(self, media: Fraction, pts_s: Fraction) -> None:
         """Ties media time to the sender's clock, once RTCP has told it (RFC 3550, 6.4.1)."""
         begin_s = self._decoder.sender_s if self._decoder else None
@@ -242,7 +223,7 @@ class LiveSource:
         begin = self._lateness.begins(now, reached)
         if self._goes_on(begin - reached):
             begin = reached
-        pts_s = _first_ticks(packet) * exact(packet.time_base)
+        pts_s = first_ticks(packet) * exact(packet.time_base)
         origin = pts_s if anchor.origin is None else anchor.origin
         if packet.pts is None:
             origin = min(origin, pts_s)
@@ -307,17 +288,6 @@ class LiveSource:
         self.pulse.turn("waiting", reason)
         for medium, end in self._ends.items():
             yield Gap(medium, Span(end, end), reason)
-
-
-def _first_ticks(packet: Packet[Any]) -> int:
-    """When a connection's first packet is shown, in ticks of its stream."""
-    if packet.pts is not None:
-        return packet.pts
-    if packet.dts is not None:
-        return packet.dts
-    # RTSP often tells no time of it: it lies before the first one that has a time.
-    start = packet.stream.start_time
-    return 0 if start is None else start - (packet.duration or 0)
 
 
 def _medium_of(item: Item) -> Medium:

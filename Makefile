@@ -54,7 +54,8 @@ coverage: $(VENV)/.dev ## measure which lines of models/ its tests run; fails be
 
 .PHONY: ray-tests
 ray-tests: $(VENV)/.dev
-	$(BIN)/pytest -q -m "ray or slow"
+	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "slow and not ray and not alone"
+	$(BIN)/pytest -q -m "ray or alone"
 
 .PHONY: resolve
 resolve: $(VENV)/.dev ## see whether the dependencies resolve for the other Pythons

@@ -170,7 +170,7 @@ class LiveKeeper:
         self._timeline.flush()
         problem = self.sync() or self._problem
         self.close()
-        problem = problem or self._make_tables(None)
+        problem = problem or self._tabulate_all()
         return replace(kept, problem=problem)
 
     def close(self) -> None:
@@ -199,17 +199,28 @@ class LiveKeeper:
                 part.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         except OutputError as error:
             return str(error)
-        return self._make_tables(self._events.journal.bookmark.file)
+        return ""
 
-    def _make_tables(self, growing: str | None) -> str:
-        """Writes the finished hours as Parquet, if that is wanted; why it cannot, or nothing."""
+    def tabulate(self) -> bool:
+        """True when a finished hour was just written as Parquet, where that is wanted."""
+        growing = self._events.journal.bookmark.file
         if not self._tables or growing == self._grew:
-            return ""
+            return False
         try:
-            write_finished_hours(self._out / "events", growing)
+            written = write_finished_hours(self._out / "events", growing, most=1)
+        except OutputError as error:
+            self._problem = str(error)
+            return False
+        if not written:
+            self._grew = growing
+        return bool(written)
+
+    def _tabulate_all(self) -> str:
+        try:
+            if self._tables:
+                write_finished_hours(self._out / "events", None)
         except OutputError as error:
             return str(error)
-        self._grew = growing
         return ""
 
     def snapshot(self) -> bytes:

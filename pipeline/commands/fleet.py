@@ -26,11 +26,11 @@ from pipeline.control.place import FILE, HeldPlace, Place, held_place, token_of
 from pipeline.errors import ConfigError, LaneError, OutputError, SourceError
 from pipeline.metrics import Metrics, MetricsPage
 from pipeline.run.crew import Crew
-from pipeline.run.desired import Desired, Plans
 from pipeline.run.interrupt import ctrl_c_noted
 from pipeline.run.job import choose_device
+from pipeline.run.live.desired import Desired, Plans
+from pipeline.run.live.supervise import Fleet, Supervisor
 from pipeline.run.runtimes import check_runtimes, settle_runtimes
-from pipeline.run.supervise import Fleet, Supervisor
 
 if TYPE_CHECKING:
     from pipeline.config.streams import FleetConfig

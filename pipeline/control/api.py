@@ -17,7 +17,7 @@ from pipeline.config.streams import StreamConfig
 from pipeline.control.door import Door, refused
 from pipeline.errors import ConfigError, LaneError, SourceError
 from pipeline.redaction import redact
-from pipeline.run.desired import Desired
+from pipeline.run.live.desired import Desired
 
 HUNG_S = 10.0
 

@@ -24,8 +24,8 @@ LIVE_SCHEMA = pa.schema(
 def write_finished_hours(folder: Path, growing: str | None, most: int | None = None) -> list[Path]:
     """The Parquet files that were written: one for each hour that has none and does not grow.
 
-    At most so many of them, oldest first: a busy hour takes more than a second. `growing` is the name of the file that is still written to. A row is a line of the journal.
-    Raises OutputError.
+    `growing` is the name of the file that is still written to; a row is a line of the journal. At
+    most so many of them, oldest first: a busy hour takes more than a second. Raises OutputError.
     """
     written = []
     for lines in sorted(folder.glob("*.jsonl")):

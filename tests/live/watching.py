@@ -22,10 +22,10 @@ from pipeline.lane import Lane
 from pipeline.media.address import LiveAddress
 from pipeline.metrics import Metrics
 from pipeline.run.crew import Crew
-from pipeline.run.live_reader import ReadingRules
+from pipeline.run.live.reader import ReadingRules
+from pipeline.run.live.supervise import Fleet, Supervisor
+from pipeline.run.live.tended import StreamPlan, StreamStatus
 from pipeline.run.local_crew import LocalCrew
-from pipeline.run.supervise import Fleet, Supervisor
-from pipeline.run.tended import StreamPlan, StreamStatus
 from tests.live.footage import Clock
 from tests.live.lanes import number_lane, tone_lane
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pipeline.config.load import load_fleet
 from pipeline.metrics import Metrics
-from pipeline.run.desired import Desired, Plans
+from pipeline.run.live.desired import Desired, Plans
+from pipeline.run.live.supervise import Fleet, Supervisor
 from pipeline.run.local_crew import LocalCrew
-from pipeline.run.supervise import Fleet, Supervisor
 
 TEXT = """\
 lanes: [{kind: sound}]

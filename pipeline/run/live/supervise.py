@@ -22,12 +22,12 @@ from pipeline.lane import Lane
 from pipeline.metrics import Metrics
 from pipeline.run.backlog import Task
 from pipeline.run.crew import Crew
-from pipeline.run.earlier import earlier
-from pipeline.run.keeping import Keeping
-from pipeline.run.live_pool import LivePool
-from pipeline.run.live_reader import Begin
-from pipeline.run.readers import Readers
-from pipeline.run.tended import StreamPlan, StreamStatus, Tended, unknown
+from pipeline.run.live.earlier import earlier
+from pipeline.run.live.keeping import Keeping
+from pipeline.run.live.pool import LivePool
+from pipeline.run.live.reader import Begin
+from pipeline.run.live.readers import Readers
+from pipeline.run.live.tended import StreamPlan, StreamStatus, Tended, unknown
 from pipeline.run.workers import Step
 
 TICK_S = 0.1

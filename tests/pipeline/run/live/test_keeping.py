@@ -16,10 +16,10 @@ from pipeline.cut import Progress
 from pipeline.media.address import LiveAddress
 from pipeline.metrics import Metrics
 from pipeline.records import Failure, Mark, Prediction, Span
-from pipeline.run.earlier import Earlier
-from pipeline.run.keeping import Keeping
+from pipeline.run.live.earlier import Earlier
+from pipeline.run.live.keeping import Keeping
+from pipeline.run.live.tended import StreamPlan, Tended
 from pipeline.run.local_crew import LocalCrew
-from pipeline.run.tended import StreamPlan, Tended
 from pipeline.testing import brightness_lane
 
 LANE = brightness_lane(batch=1)

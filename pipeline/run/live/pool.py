@@ -13,8 +13,8 @@ from pipeline.predict import PoolMember
 from pipeline.records import Failure, Mark
 from pipeline.run.backlog import Backlog, Task
 from pipeline.run.crew import Crew
-from pipeline.run.lasting import Lasting
-from pipeline.run.spare import Spare
+from pipeline.run.live.lasting import Lasting
+from pipeline.run.live.spare import Spare
 
 CALLS_PER_MEMBER = 2  # one runs while the input of the next is already there
 CHECKPOINT_S = 2.0

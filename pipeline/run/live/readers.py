@@ -12,8 +12,8 @@ from pipeline.lanes.throttle import Governor
 from pipeline.metrics import Metrics
 from pipeline.redaction import redact
 from pipeline.run.crew import Crew, WorkerDied
-from pipeline.run.live_reader import Beat, LiveReader
-from pipeline.run.tended import Tended
+from pipeline.run.live.reader import Beat, LiveReader
+from pipeline.run.live.tended import Tended
 
 STEP_S = 0.5
 """How long a reader may keep a call when it has nothing to give."""

@@ -12,7 +12,7 @@ from pipeline.cut import Progress
 from pipeline.metrics import Metrics
 from pipeline.records import Mark
 from pipeline.run.backlog import Task
-from pipeline.run.live_pool import LivePool
+from pipeline.run.live.pool import LivePool
 from pipeline.run.local_crew import LocalCrew
 from pipeline.run.workers import Step
 from pipeline.testing import brightness_lane, scripted_frames

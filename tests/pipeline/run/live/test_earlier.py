@@ -11,9 +11,9 @@ import pytest
 from pipeline.cut import Progress
 from pipeline.media.lateness import Tie
 from pipeline.media.pulse import Reached
-from pipeline.run.earlier import ABSENT, earlier
-from pipeline.run.live_keeper import LiveKeeper, Note
-from pipeline.run.live_reader import Begin
+from pipeline.run.live.earlier import ABSENT, earlier
+from pipeline.run.live.keeper import LiveKeeper, Note
+from pipeline.run.live.reader import Begin
 from pipeline.sinks.journal import Bookmark
 from pipeline.testing import brightness_lane
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.media.address import LiveAddress
-from pipeline.run.live_reader import Begin, LiveReader, ReadingRules
+from pipeline.run.live.reader import Begin, LiveReader, ReadingRules
 from pipeline.testing import brightness_lane
 
 WAIT_S = 0.05

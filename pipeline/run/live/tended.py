@@ -17,8 +17,8 @@ from pipeline.media.address import LiveAddress
 from pipeline.media.lateness import Tie
 from pipeline.records import Gap
 from pipeline.run.crew import Worker
-from pipeline.run.live_keeper import Note
-from pipeline.run.live_reader import Beat, Begin, ReadingRules
+from pipeline.run.live.keeper import Note
+from pipeline.run.live.reader import Beat, Begin, ReadingRules
 
 WELL_S = 5.0
 """A reader that lived for so long did well: when it dies, the next one starts at once."""

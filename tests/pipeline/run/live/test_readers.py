@@ -12,9 +12,9 @@ import pytest
 
 from pipeline.media.address import LiveAddress
 from pipeline.metrics import Metrics
+from pipeline.run.live.readers import Readers
+from pipeline.run.live.tended import StreamPlan, Tended
 from pipeline.run.local_crew import LocalCrew
-from pipeline.run.readers import Readers
-from pipeline.run.tended import StreamPlan, Tended
 from pipeline.testing import brightness_lane
 
 LATE_S = 1000.0

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.run.lasting import Lasting
+from pipeline.run.live.lasting import Lasting
+from pipeline.run.live.spare import Spare
 from pipeline.run.local_crew import LocalCrew
-from pipeline.run.spare import Spare
 
 WITHIN_S = 20.0
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.lane import Lane
 from pipeline.records import Failure, Prediction
-from pipeline.run.live_keeper import Kept, LiveKeeper, Note
+from pipeline.run.live.keeper import Kept, LiveKeeper, Note
 from pipeline.sinks.journal import Bookmark
 
 

@@ -10,13 +10,13 @@ from typing import Any
 from pipeline.metrics import Metrics
 from pipeline.records import Failure, Mark
 from pipeline.run.crew import Crew
-from pipeline.run.earlier import Earlier
-from pipeline.run.lasting import Lasting
-from pipeline.run.live_keeper import Kept
-from pipeline.run.live_keepers import LiveKeepers
-from pipeline.run.live_pool import nothing
-from pipeline.run.spare import Spare
-from pipeline.run.tended import StreamPlan, Tended
+from pipeline.run.live.earlier import Earlier
+from pipeline.run.live.keeper import Kept
+from pipeline.run.live.keepers import LiveKeepers
+from pipeline.run.live.lasting import Lasting
+from pipeline.run.live.pool import nothing
+from pipeline.run.live.spare import Spare
+from pipeline.run.live.tended import StreamPlan, Tended
 
 CHECKPOINT_S = 1.0
 HUNG_S = 8.0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.lanes.throttle import Governor
 from pipeline.records import Mark, Span, Window
-from pipeline.run.outbox import Dropped, Outbox, Policy, Taken
+from pipeline.run.live.outbox import Dropped, Outbox, Policy, Taken
 
 BATCHES = {"video": 2, "audio": 3}
 PICTURE = np.zeros((1, 1, 3), np.uint8)

@@ -13,9 +13,9 @@ from pipeline.config.streams import FleetConfig, StreamConfig
 from pipeline.errors import ConfigError, LaneError, SourceError
 from pipeline.lane import Lane
 from pipeline.lanes import LaneConfig
-from pipeline.run.live_reader import ReadingRules
-from pipeline.run.supervise import Supervisor
-from pipeline.run.tended import StreamPlan, StreamStatus
+from pipeline.run.live.reader import ReadingRules
+from pipeline.run.live.supervise import Supervisor
+from pipeline.run.live.tended import StreamPlan, StreamStatus
 
 KEPT = ("lanes", "pool", "control")
 """What is shared by all streams, and so stays while they run."""

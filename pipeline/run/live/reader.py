@@ -21,7 +21,7 @@ from pipeline.media.live import LiveSource
 from pipeline.media.part import Item
 from pipeline.media.pulse import Reached, State
 from pipeline.records import Frame, Gap, Mark, Medium, StreamInfo, Window
-from pipeline.run.outbox import Outbox, Policy
+from pipeline.run.live.outbox import Outbox, Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pipeline.run.crew import WorkerDied
-from pipeline.run.lasting import Lasting
+from pipeline.run.live.lasting import Lasting
 from pipeline.run.local_crew import LocalCrew
 
 WITHIN_S = 20.0

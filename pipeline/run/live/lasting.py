@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.run.crew import Crew, Role, Worker, WorkerDied
-from pipeline.run.spare import Spare
+from pipeline.run.live.spare import Spare
 
 MOST_TRIES = 2
 """A call under which so many workers died is not made again."""

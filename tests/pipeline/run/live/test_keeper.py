@@ -18,8 +18,8 @@ from pipeline.cut import Progress
 from pipeline.media.lateness import Tie
 from pipeline.media.pulse import Reached
 from pipeline.records import Gap, Mark, Prediction, Span
-from pipeline.run.live_keeper import Note
-from pipeline.run.live_keepers import LiveKeepers
+from pipeline.run.live.keeper import Note
+from pipeline.run.live.keepers import LiveKeepers
 from pipeline.testing import brightness_lane
 
 LANE = replace(brightness_lane(batch=1), warm_s=0.5)

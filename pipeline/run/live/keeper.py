@@ -208,8 +208,7 @@ class LiveKeeper:
             return False
         try:
             written = write_finished_hours(self._out / "events", growing, most=1)
-        except OutputError as error:
-            self._problem = str(error)
+        except OutputError:  # the journals beside it tell of a disk that takes nothing
             return False
         if not written:
             self._grew = growing

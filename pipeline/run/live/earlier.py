@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.media.pulse import Reached
 from pipeline.records import Medium
 from pipeline.run.job import SUMMARY
-from pipeline.run.live_reader import Begin
+from pipeline.run.live.reader import Begin
 from pipeline.sinks.journal import Bookmark, Journal
 
 ABSENT = "witness was not watching"

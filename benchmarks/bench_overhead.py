@@ -66,7 +66,7 @@ def main() -> None:
     arguments = parser.parse_args()
     pairs = arguments.pairs
 
-    from pipeline.run.ray_live import run_ray
+    from pipeline.run.ray_files import run_ray
 
     bare = BareLoop(plain=arguments.plain)
     for name, run in (("local", run_local), ("ray", run_ray)):

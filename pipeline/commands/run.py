@@ -123,7 +123,7 @@ def run_engine(
         from pipeline.run.local import run_local
 
         return run_local(job, watcher, metrics)
-    from pipeline.run.ray_live import run_ray
+    from pipeline.run.ray_files import run_ray
 
     return run_ray(job, watcher, metrics)
 

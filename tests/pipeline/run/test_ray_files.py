@@ -44,7 +44,7 @@ def one_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def drive(done: Job, watcher: ListWatcher | None = None) -> tuple[list[StreamResult], bool]:
-    from pipeline.run.ray_live import _Drive
+    from pipeline.run.ray_files import _Drive
 
     return _Drive(done, watcher or ListWatcher(), Metrics()).run()
 

@@ -70,7 +70,8 @@ def run(
 
     Example: `witness run yard.mp4 gate.mkv --out results --lanes instances,sound`
     """
-    from pipeline.commands.run import RunRequest, run_command
+    from pipeline.commands.request import RunRequest
+    from pipeline.commands.run import run_command
 
     sys.exit(
         run_command(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.commands.run import example
+from pipeline.commands.request import example
 from pipeline.media.probe import probe
 from pipeline.records import Event
 from pipeline.sinks.jsonl import read_events

@@ -50,7 +50,7 @@ def _export(request: ExportRequest, console: Console) -> None:
     from models.runtime import get_runtime
     from models.runtime.export import export
     from models.runtime.networks import load_any
-    from pipeline.commands.run import example
+    from pipeline.commands.request import example
 
     get_runtime(request.to)
     loaded = load_any(request.checkpoint, offline=request.offline)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.commands.run import (
+from pipeline.commands.request import (
     GOOD,
     INTERRUPTED,
     SOURCE_FAILED,

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
+from pipeline.commands.request import (
+    GOOD,
+    INTERRUPTED,
+    SOURCE_FAILED,
+    USAGE,
+    RunRequest,
+    example,
+)
 from pipeline.config.schema import RunConfig
 from pipeline.console import ConsoleWatcher, print_summary
 from pipeline.errors import ConfigError, LaneError, WitnessError
@@ -19,24 +26,6 @@ from pipeline.metrics import Metrics, MetricsPage
 from pipeline.run.job import Job, StreamResult, build_lanes, choose_device, name_sources
 from pipeline.run.pictures import OnProgress, draw, score_truth
 from pipeline.run.runtimes import check_runtimes, settle_runtimes
-
-GOOD, USAGE, SOURCE_FAILED, INTERRUPTED = 0, 2, 3, 130
-
-
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """What the command line asked for."""
-
-    addresses: tuple[str, ...]
-    config: Path | None
-    out: Path
-    engine: str
-    device: str
-    lanes: str | None
-    metrics_port: int
-    offline: bool
-    names: tuple[str, ...] | None = None
-    truth: Path | None = None
 
 
 def run_command(request: RunRequest) -> int:
@@ -126,17 +115,6 @@ def run_engine(
     from pipeline.run.ray_files import run_ray
 
     return run_ray(job, watcher, metrics)
-
-
-def example(name: str) -> Path:
-    """A file of the examples: beside the packages in a checkout, inside them when installed."""
-    inside = Path(str(files("pipeline"))) / "examples" / name
-    beside = Path(str(files("pipeline"))).parent / "examples" / name
-    for path in (inside, beside):
-        if path.is_file():
-            return path
-    message = f"the example {name} is missing from this installation; install witness-av again"
-    raise ConfigError(message)
 
 
 def _config(request: RunRequest) -> RunConfig:

@@ -75,7 +75,8 @@ def test_a_process_is_replaced(street: Footage, tmp_path: Path, hit: signal.Sign
     assert max(fault.dead_s for fault in faults) < WITHIN_S[hit], figures
     assert not left.unread
     _check_loss(left, clock, faults)
-    assert abs(lost - counted) <= 2 * len(faults), (lost, counted)
+    # What a gap holds is seconds times the rate: each may be off by a frame or two at either end.
+    assert abs(lost - counted) <= 3 * len(faults), (lost, counted)
     assert after.descriptors <= before.descriptors + 6
     assert after.rss_anon_bytes < 1.2 * before.rss_anon_bytes
 

@@ -63,7 +63,8 @@ def test_a_slow_network_makes_a_stream_late_and_it_catches_up(
     assert before_s < LATE_S
     assert most_s > PROMPT_S, figures
     assert after_s < PROMPT_S, figures
-    assert rate == pytest.approx(street.clip.rate, rel=0.2)
+    # Faster is well: what was still on its way is being caught up.
+    assert rate > 0.8 * street.clip.rate
 
 
 def _bits_per_s(footage: Footage) -> float:

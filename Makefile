@@ -52,10 +52,14 @@ coverage: $(VENV)/.dev ## measure which lines of models/ its tests run; fails be
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "not ray and not slow" tests/models \
 	  --cov models --cov-report term:skip-covered --cov-fail-under $(COVERED)
 
+# Trials have real time limits: what failed beside another one, or while the machine was busy with
+# something else, is tried once more by itself, and has to pass then.
+AGAIN := --last-failed --last-failed-no-failures none
 .PHONY: ray-tests
 ray-tests: $(VENV)/.dev
-	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "slow and not ray and not alone"
-	$(BIN)/pytest -q -m "ray or alone"
+	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "slow and not ray and not alone" \
+	  || $(BIN)/pytest -q $(AGAIN) -m "slow and not ray and not alone"
+	$(BIN)/pytest -q -m "ray or alone" || $(BIN)/pytest -q $(AGAIN) -m "ray or alone"
 
 .PHONY: resolve
 resolve: $(VENV)/.dev ## see whether the dependencies resolve for the other Pythons

@@ -58,6 +58,7 @@ def _embed(processes: int) -> None:
     os.environ.setdefault("RAY_worker_niceness", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray.init(
+        address="local",  # and not a cluster of somebody else that runs on this machine
         include_dashboard=False,
         num_cpus=max(os.cpu_count() or 1, processes),
         object_store_memory=OBJECT_STORE_BYTES,

@@ -57,8 +57,8 @@ coverage: $(VENV)/.dev ## measure which lines of models/ its tests run; fails be
 AGAIN := --last-failed --last-failed-no-failures none
 .PHONY: ray-tests
 ray-tests: $(VENV)/.dev
-	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "slow and not ray and not alone" \
-	  || $(BIN)/pytest -q $(AGAIN) -m "slow and not ray and not alone"
+	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "slow and not (ray or alone or soak)" \
+	  || $(BIN)/pytest -q $(AGAIN) -m "slow and not (ray or alone or soak)"
 	$(BIN)/pytest -q -m "ray or alone" || $(BIN)/pytest -q $(AGAIN) -m "ray or alone"
 
 .PHONY: resolve

@@ -19,7 +19,7 @@ from tests.live.watching import FULL, Watching, report
 # In the short form a stream has some eighteen windows, and one more or less is chance.
 LEAST_SHARE = 0.8 if FULL else 0.6
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 
 STREAMS = 16 if FULL else 6
 RUN_S = 120.0 if FULL else 25.0

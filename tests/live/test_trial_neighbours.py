@@ -14,7 +14,7 @@ from tests.live.load import quantiles
 from tests.live.servers import RtspServer
 from tests.live.watching import FULL, Watching, report
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 
 HEALTHY = 15 if FULL else 3
 RUN_S = 600.0 if FULL else 21.0

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from pipeline.run.crew import Crew, Role, Worker, WorkerDied
@@ -33,7 +34,6 @@ class Sent:
     calls: list[Any] = field(default_factory=list)
     done: bool = False
     tries: int = 0
-    sent_at: float = 0.0
 
 
 class Lasting:
@@ -154,6 +154,9 @@ class Lasting:
             sent.answered(sent.calls)
         if self._pending and self._pending[0] in ready:
             call, covered = self._pending
+            # News of an earlier answer may come after those of the checkpoint that covers it.
+            if not all(sent.done for sent in islice(self._log, covered)):
+                return
             self._kept = self._sound(call, "can give no checkpoint")
             self._pending = None
             self._ready, self._heard = True, time.monotonic()
@@ -182,7 +185,6 @@ class Lasting:
 
     def _send(self, sent: Sent) -> None:
         sent.calls = self._crew.call(self._worker, sent.method, *sent.args, parts=sent.parts)
-        sent.sent_at = time.monotonic()
 
     def _replace(self, why: str) -> None:
         try:

@@ -181,3 +181,15 @@ def test_a_machine_without_room_for_a_process_is_asked_again(
             crew.start("reader", "yard", Tally)
     bench.until(lambda: len(bench.answers) == 2)
     assert (bench.answers, bench.given_up) == ([1, 3], 0)
+
+
+def test_an_answer_whose_news_come_after_a_checkpoint_is_not_forgotten(crew: LocalCrew) -> None:
+    bench = Bench(crew, 0.0)
+    bench.ask("add", 1)
+    bench.tally.tick(set())  # asks for the checkpoint
+    answer, checkpoint = bench.tally.waits_for()
+    assert crew.wait([checkpoint], WITHIN_S)
+    bench.tally.tick({checkpoint})
+    assert (bench.answers, bench.tally.remembered) == ([], 1)
+    bench.tally.tick({answer, checkpoint})
+    assert (bench.answers, bench.tally.remembered) == ([1], 0)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -29,7 +30,8 @@ from pipeline.run.crew import Crew
 from pipeline.run.interrupt import ctrl_c_noted
 from pipeline.run.job import choose_device
 from pipeline.run.live.desired import Desired, Plans
-from pipeline.run.live.supervise import Fleet, Supervisor
+from pipeline.run.live.fleet import READERS_IMPORT, Fleet
+from pipeline.run.live.supervise import Supervisor
 from pipeline.run.runtimes import check_runtimes, settle_runtimes
 
 if TYPE_CHECKING:
@@ -102,20 +104,12 @@ def _run(
         threads=pool.threads or max(1, (os.cpu_count() or 1) // pool.members),
         in_flight=pool.in_flight,
         tables="parquet" in fleet.outputs,
+        spare=pool.spare,
     )
     supervisor = Supervisor(crew, shared, metrics, tell)
     desired = Desired(Path(request.addresses[0]), fleet, plans, supervisor, tell)
     port = request.metrics_port if request.metrics_port >= 0 else None
     control = app_of(Control(desired, lambda: supervisor.silent_s), token)
-    looked = time.monotonic()
-
-    def over() -> bool:
-        nonlocal looked
-        if time.monotonic() - looked > LOOK_S:
-            looked = time.monotonic()
-            desired.look()
-        return noted.is_set()
-
     # Signals are noted from here on, after Ray: it takes SIGTERM for itself when it starts.
     with (
         ctrl_c_noted() as noted,
@@ -127,7 +121,29 @@ def _run(
             tell(f"metrics at {page.url}")
         tell(f"control at {server.url}, with the token in {request.out / FILE}")
         desired.begin()
-        return supervisor.run(over)
+        with looking(desired.look, LOOK_S, tell):
+            return supervisor.run(noted.is_set)
+
+
+@contextmanager
+def looking(
+    look: Callable[[], None], every_s: float, tell: Callable[[str], None]
+) -> Iterator[None]:
+    """While the block runs, looks every so often, aside: a disk that hangs holds nobody up."""
+    over = Event()
+
+    def look_on() -> None:
+        while not over.wait(every_s):
+            try:
+                look()
+            except Exception as error:  # a defect of ours: the streams do not end for it
+                tell(f"the file of streams cannot be followed: {error!r:.300}")
+
+    Thread(target=look_on, name="look at the file", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 @contextmanager
@@ -136,7 +152,7 @@ def crew_of(engine: str, fleet: FleetConfig, device: str) -> Iterator[Crew]:
     if engine == "local":
         from pipeline.run.local_crew import LocalCrew
 
-        with LocalCrew() as local:
+        with LocalCrew(READERS_IMPORT) as local:
             yield local
         return
     import pipeline.run.ray_crew as on_ray

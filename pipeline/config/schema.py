@@ -22,7 +22,8 @@ class PoolConfig(StrictModel):
     cores divided among them) and `gpus` of a GPU when the device is cuda. `in_flight` is how
     many batches of one stream may be under way at once, `readers` how many sources are read at
     the same time: the bounds on memory. A source that brings nothing for `stall_timeout_s` is
-    given up.
+    given up. With `spare`, a process more has the networks of live streams loaded and stands by:
+    without it a lost one is missed for as long as loading takes, and its memory is saved.
     """
 
     members: Annotated[int, Field(ge=1, le=64)] = 1
@@ -31,6 +32,7 @@ class PoolConfig(StrictModel):
     readers: Annotated[int, Field(ge=1, le=256)] = 4
     stall_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
     gpus: Annotated[float, Field(gt=0, le=1)] = 1.0
+    spare: bool = True
 
 
 class RunConfig(StrictModel):

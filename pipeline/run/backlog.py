@@ -40,6 +40,10 @@ class Backlog:
     def __len__(self) -> int:
         return len(self._tasks)
 
+    def waiting(self, stream: str) -> int:
+        """How many tasks of a stream wait."""
+        return sum(task.stream == stream for task in self._tasks)
+
     def share(self, stream: str, weight: float = 1.0, *, priority: int = 0) -> None:
         """Says how much of the pool a stream is entitled to, as `Turns.share`."""
         self._turns.share(stream, weight, priority=priority)

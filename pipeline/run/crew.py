@@ -45,5 +45,8 @@ class Crew(Protocol):
     def kill(self, worker: Worker) -> None:
         """Ends its process at once, even a stopped or hanging one."""
 
+    def gone(self, worker: Worker) -> bool:
+        """True when the process of a killed worker has ended: one in the kernel's hands may not."""
+
     def close(self) -> None:
         """Ends every process of the crew."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, current_thread, main_thread
+
+SAME_S = 0.3
+"""A terminal signals all its processes, and a wrapper hands its own on: that is one, come twice."""
 
 
 @contextmanager
@@ -15,11 +19,16 @@ def ctrl_c_noted() -> Iterator[Event]:
     An exception at any point of the loop would lose whatever answer was in hand just then.
     """
     noted = Event()
+    first = 0.0
 
     def note(_number: int, _frame: object) -> None:
-        if noted.is_set():
+        nonlocal first
+        now = time.monotonic()
+        if not noted.is_set():
+            first = now
+            noted.set()
+        elif now - first > SAME_S:
             raise KeyboardInterrupt
-        noted.set()
 
     if current_thread() is not main_thread():
         yield noted

@@ -11,6 +11,7 @@ import pickle
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -19,9 +20,12 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from pipeline.run.crew import Role, WorkerDied
+from pipeline.run.warm import SUPPORTED, Fork, WarmParent, start_process
 from pipeline.run.worker import Packed, Raised
 
 END_S = 2.0
+ANEW_S = 30.0
+"""A warm parent that was lost is followed by another one no sooner than after so long."""
 
 
 @dataclass(slots=True, eq=False)
@@ -30,7 +34,7 @@ class LocalWorker:
 
     role: Role
     name: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Fork
     pipe: Connection
     talk: ThreadPoolExecutor
 
@@ -45,11 +49,16 @@ class LocalCrew:
 
     Use it in a thread that lives as long as the crew: when that thread ends, Linux ends the
     workers. An argument that is a call, and a part of an answer after the first, is not unpickled
-    on its way.
+    on its way. With `warm`, the modules that readers import, readers are forked from a process
+    that has imported them already, where that can be done.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, warm: tuple[str, ...] = ()) -> None:
         self._workers: set[LocalWorker] = set()
+        self._modules = warm if SUPPORTED else ()
+        self._parents: list[WarmParent] = []
+        self._parent_due = 0.0
+        self.warm_parent()
 
     def __enter__(self) -> LocalCrew:
         return self
@@ -65,7 +74,7 @@ class LocalCrew:
     def start(self, role: Role, name: str, make: Callable[[], Any]) -> LocalWorker:
         """A worker that is being started; WorkerDied when the machine has no room for one."""
         try:
-            process, pipe = _begun(role, name)
+            process, pipe = self._begun(role, name)
         except OSError as error:
             message = f"no process can be started for the {role} {name}: {error.strerror}"
             raise WorkerDied(message) from error
@@ -98,10 +107,19 @@ class LocalCrew:
 
     def kill(self, worker: LocalWorker) -> None:
         """Ends its process; calls that wait for it fail."""
+        if worker not in self._workers:
+            return
         self._workers.discard(worker)
         worker.process.kill()
+        # A process in the kernel's hands does not end yet: who waits for its answer shall know.
+        with suppress(OSError), socket.socket(fileno=os.dup(worker.pipe.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
         worker.talk.submit(_bury, worker)
         worker.talk.shutdown(wait=False)
+
+    def gone(self, worker: LocalWorker) -> bool:
+        """True when its process has ended."""
+        return worker.process.poll() is not None
 
     def close(self) -> None:
         """Ends every process."""
@@ -110,21 +128,35 @@ class LocalCrew:
             self.kill(worker)
         for worker in gone:
             worker.talk.shutdown(wait=True)
+        for parent in self._parents:
+            parent.close()
+        self._parents.clear()
+        self._modules = ()
 
+    def _begun(self, role: Role, name: str) -> tuple[subprocess.Popen[bytes] | Fork, Connection]:
+        """A worker's process and the owner's end of its pipe."""
+        parent = self.warm_parent() if role == "reader" else None
+        if parent is not None:
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                fork = parent.fork(role, name, theirs.fileno())
+                if fork is not None:
+                    return fork, Connection(ours.detach())
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            return start_process(theirs.fileno(), role, name, {}), Connection(ours.detach())
 
-def _begun(role: Role, name: str) -> tuple[subprocess.Popen[bytes], Connection]:
-    """A worker's process and the owner's end of its pipe."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        command = [sys.executable, "-m", "pipeline.run.worker"]
-        process = subprocess.Popen(
-            [*command, str(theirs.fileno()), str(os.getpid()), role, name],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-            start_new_session=True,  # Ctrl-C reaches the owner alone, and the owner acts
-        )
-        return process, Connection(ours.detach())
+    def warm_parent(self) -> WarmParent | None:
+        """The one that forks; none where there shall be none, or none can be started now."""
+        if not self._modules:
+            return None
+        lost = not self._parents or self._parents[-1].over or not self._parents[-1].sound
+        now = time.monotonic()
+        if lost and now >= self._parent_due:
+            self._parent_due = now + ANEW_S
+            with suppress(OSError):
+                self._parents.append(WarmParent(self._modules))
+        return self._parents[-1] if self._parents else None
 
 
 def _talk(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -36,11 +37,12 @@ class RayWorker:
     name: str
     actor: Any
     whereabouts: Any
+    ending: Ending | None = None
 
 
 @dataclass(slots=True)
 class Ending:
-    """A reader that was told to end: gone for certain at `gone_by`, or as soon as somebody saw it.
+    """A worker that was told to end: gone for certain at `gone_by`, or as soon as somebody saw it.
 
     `pid` is set for one of this machine; `killed` is what kills one of another machine there.
     """
@@ -51,7 +53,7 @@ class Ending:
 
     @property
     def over(self) -> bool:
-        """True when no process reads the stream any more."""
+        """True when its process does nothing any more."""
         if time.monotonic() > self.gone_by:
             return True
         if self.pid is not None:
@@ -170,6 +172,7 @@ class RayCrew:
         with suppress(RayError):
             ray.kill(worker.actor)
         ending = Ending(time.monotonic() + LEASE_S + LEASE_SLACK_S)
+        worker.ending = ending
         ready, _ = ray.wait([worker.whereabouts], timeout=0)
         with suppress(RayError):
             if ready:
@@ -177,12 +180,18 @@ class RayCrew:
                 there = NodeAffinitySchedulingStrategy(node, soft=False)
                 if node == self._here:
                     ending.pid = pid
+                    if worker.role == "keeper":  # it has no lease: it may hang in a disk for long
+                        ending.gone_by = math.inf
                     threading.Timer(KILL_S, kill_process, (pid,)).start()
                 else:
                     task = ray.remote(kill_process).options(scheduling_strategy=there, num_cpus=0)
                     ending.killed = task.remote(pid)
         if worker.role == "reader":
             self._ending[worker.name] = ending
+
+    def gone(self, worker: RayWorker) -> bool:
+        """True when a killed worker does nothing any more, or its lease has run out."""
+        return worker.ending is not None and worker.ending.over
 
     def close(self) -> None:
         """Ends every actor of the crew."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -61,9 +62,9 @@ def run(street: Footage, out: Path, *, faults: bool) -> dict[str, object]:
         watching.metrics.written = written  # type: ignore[method-assign, assignment]
         for turn in range(int(RUN_S / (FAULT_S + CALM_S))):
             if faults:
-                unlucky.hurt(NAMES[turn % len(NAMES)])
+                watching.beside(partial(unlucky.hurt, NAMES[turn % len(NAMES)]))
             watching.run_for(FAULT_S)
-            unlucky.heal()
+            watching.beside(unlucky.heal)
             watching.run_for(CALM_S)
         watching.end()
     lefts = [watching.of(name, clock) for name in names]

@@ -21,9 +21,11 @@ import psutil
 from pipeline.lane import Lane
 from pipeline.media.address import LiveAddress
 from pipeline.metrics import Metrics
+from pipeline.run.aside import Aside
 from pipeline.run.crew import Crew
+from pipeline.run.live.fleet import READERS_IMPORT, Fleet
 from pipeline.run.live.reader import ReadingRules
-from pipeline.run.live.supervise import Fleet, Supervisor
+from pipeline.run.live.supervise import Supervisor
 from pipeline.run.live.tended import StreamPlan, StreamStatus
 from pipeline.run.local_crew import LocalCrew
 from tests.live.footage import Clock
@@ -59,7 +61,7 @@ class Watching:
     def __enter__(self) -> Self:
         self._exit = ExitStack()
         if self.crew is None:
-            self.crew = self._exit.enter_context(LocalCrew())
+            self.crew = self._exit.enter_context(LocalCrew(READERS_IMPORT))
         self.metrics = Metrics()
         fleet = Fleet(tuple(self.lanes), self.out, threads=1, in_flight=self.in_flight)
         self.supervisor = Supervisor(self.crew, fleet, self.metrics, self._hear)
@@ -90,6 +92,13 @@ class Watching:
             assert time.time() < end, f"not within {within_s:g} s; told: {self.told[-8:]}"
             self.supervisor.tick()
         return time.time()
+
+    def beside(self, work: Callable[[], object]) -> None:
+        """Does something that takes a while, such as starting a server, and works meanwhile."""
+        aside = Aside("beside", work)
+        while not aside.done:
+            self.supervisor.tick()
+        aside.result()
 
     def status(self, name: str) -> StreamStatus:
         """How a stream is."""

@@ -9,24 +9,49 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.media.pulse import Reached
 from pipeline.records import Medium
+from pipeline.run.aside import Aside
 from pipeline.run.job import SUMMARY
+from pipeline.run.live.keeper import Marks
 from pipeline.run.live.reader import Begin
-from pipeline.sinks.journal import Bookmark, Journal
+from pipeline.sinks.journal import Journal
 
 ABSENT = "witness was not watching"
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """Where media time goes on, and how far the journals of events and timeline were written."""
+    """Where media time goes on, and how far the journals of events and timeline were written.
+
+    No marks where that could not be seen: what may lie there is not to be cut off.
+    """
 
     begin: Begin = field(default_factory=Begin)
-    marks: tuple[Bookmark, Bookmark] = (Bookmark(None, 0), Bookmark(None, 0))
+    marks: Marks = None
+
+
+class Looks:
+    """Looks at what earlier watches left, aside: the disk may hang.
+
+    What was seen of a stream is kept until it is asked for: looking changes what lies there.
+    """
+
+    def __init__(self) -> None:
+        self._looks: dict[str, Aside[Earlier]] = {}
+
+    def begin(self, name: str, folder: Path) -> None:
+        """Has it looked at a stream's folder, if that is not done or under way already."""
+        if name not in self._looks:
+            self._looks[name] = Aside(f"look at {name}", partial(earlier, folder))
+
+    def found(self, name: str) -> Earlier | None:
+        """What was seen, once; None before it is."""
+        return self._looks.pop(name).result() if self._looks[name].done else None
 
 
 def earlier(folder: Path) -> Earlier:
@@ -45,7 +70,7 @@ def earlier(folder: Path) -> Earlier:
     try:
         marks = (Journal(folder / "events").bookmark, Journal(folder / "timeline").bookmark)
     except OSError:
-        return Earlier(begin)
+        return Earlier(begin, None)
     return Earlier(begin, marks)
 
 

@@ -31,6 +31,8 @@ from pipeline.sinks.journal import Bookmark, HeldJournal
 from pipeline.sinks.rows import row_from
 from pipeline.whole import whole_file
 
+Marks = tuple[Bookmark | None, Bookmark | None] | None
+"""Where the journals of events and of the timeline go on."""
 GAPS_KEPT = 200
 """So many gaps stand in the books; all of them stand in the timeline's journal."""
 TIES_KEPT = 8
@@ -81,7 +83,7 @@ class LiveKeeper:
         out: Path,
         max_wait_s: float | None,
         about: dict[str, Any],
-        marks: tuple[Bookmark, Bookmark] | None = None,
+        marks: Marks = None,
         *,
         tables: bool = False,
     ) -> None:
@@ -101,6 +103,7 @@ class LiveKeeper:
         self._settler = Settler(stream, lanes, [], max_wait_s)
         self._events = HeldJournal(out / "events", marks[0] if marks else None)
         self._timeline = HeldJournal(out / "timeline", marks[1] if marks else None)
+        self._unsaved = ""
         self._ties: list[Tie] = []
         self._sender: Tie | None = None
         self._reached = Reached()
@@ -166,20 +169,24 @@ class LiveKeeper:
         self.note(note)
         report = ReadReport(note.progress, note.troubles, (), None)
         kept = self._write(self._settler.finish(report, "stopped"))
-        self._events.flush()
-        self._timeline.flush()
-        problem = self.sync() or self._problem
+        for _ in range(2):  # what turned out not to be on the disk is written once more
+            self._events.flush()
+            self._timeline.flush()
+            problem = self.sync() or self._problem
         self.close()
         problem = problem or self._tabulate_all()
         return replace(kept, problem=problem)
 
     def close(self) -> None:
         """Lets go of the files, as they are."""
-        self._events.journal.close()
-        self._timeline.journal.close()
+        self._events.close()
+        self._timeline.close()
 
     def sync(self) -> str:
-        """Puts everything on the disk, the books too; why it cannot be done, or nothing."""
+        """Puts everything on the disk, the books too; why it cannot be done, or nothing.
+
+        What was not put there waits to be written again.
+        """
         summary = {
             "stream": self._stream,
             **self._about,
@@ -192,18 +199,20 @@ class LiveKeeper:
             "records_given_up": self._events.given_up + self._timeline.given_up,
             "ledger": self.ledger.to_json(),
         }
+        self._events.sync()
+        self._timeline.sync()
+        self._unsaved = ""
         try:
-            self._events.journal.sync()
-            self._timeline.journal.sync()
             with whole_file(self._out / SUMMARY) as part:
                 part.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         except OutputError as error:
-            return str(error)
-        return ""
+            self._unsaved = str(error)
+        return self._problem
 
     def tabulate(self) -> bool:
         """True when a finished hour was just written as Parquet, where that is wanted."""
-        growing = self._events.journal.bookmark.file
+        mark = self._events.bookmark
+        growing = mark.file if mark else self._grew
         if not self._tables or growing == self._grew:
             return False
         try:
@@ -223,9 +232,9 @@ class LiveKeeper:
         return ""
 
     def snapshot(self) -> bytes:
-        """What `revived` needs to go on here; all that it covers is on the disk."""
+        """What `revived` needs to go on here; what it covers is on the disk, or waits in it."""
         self.sync()
-        marks = (self._events.journal.bookmark, self._timeline.journal.bookmark)
+        marks = (self._events.bookmark, self._timeline.bookmark)
         held = (self._events.held, self._timeline.held)
         told = (self._ties, self._sender, self._reached, self._state)
         known = (told, self._counts, self._warm_from, held)
@@ -259,7 +268,7 @@ class LiveKeeper:
     @property
     def _problem(self) -> str:
         """Why something waits to be written; of several reasons always the same one."""
-        return self._events.problem or self._timeline.problem
+        return self._events.problem or self._timeline.problem or self._unsaved
 
     def _warming_up(self, event: Event) -> bool:
         warm = self._warm_from.get(event.lane)

@@ -9,8 +9,7 @@ from typing import Any
 
 from pipeline.lane import Lane
 from pipeline.records import Failure, Prediction
-from pipeline.run.live.keeper import Kept, LiveKeeper, Note
-from pipeline.sinks.journal import Bookmark
+from pipeline.run.live.keeper import Kept, LiveKeeper, Marks, Note
 
 
 class LiveKeepers:
@@ -29,7 +28,7 @@ class LiveKeepers:
         out: Path,
         max_wait_s: float | None,
         about: dict[str, Any],
-        marks: tuple[Bookmark, Bookmark] | None = None,
+        marks: Marks = None,
         tables: bool = False,
     ) -> None:
         """Begins a stream; its journals go on after the marks, of events and of the timeline.

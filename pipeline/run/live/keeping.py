@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from pipeline.run.live.earlier import Earlier
 from pipeline.run.live.keeper import Kept
 from pipeline.run.live.keepers import LiveKeepers
 from pipeline.run.live.lasting import Lasting
+from pipeline.run.live.pauses import pause_s
 from pipeline.run.live.pool import nothing
 from pipeline.run.live.spare import Spare
 from pipeline.run.live.tended import StreamPlan, Tended
@@ -21,12 +24,28 @@ from pipeline.run.live.tended import StreamPlan, Tended
 CHECKPOINT_S = 1.0
 HUNG_S = 8.0
 STARTING_S = 30.0
+NOTES_AHEAD = 4
+"""With so many notes of a stream unanswered, what is new waits: one note tells it all later."""
+
+
+@dataclass(slots=True, eq=False)
+class _Books:
+    """A stream's books with the keeper; what comes before they are open waits."""
+
+    args: tuple[Any, ...] = ()
+    when_opened: Callable[[], None] = nothing
+    opened: bool = False
+    failures: int = 0
+    due: float | None = None
+    notes: int = 0
+    waiting: list[Callable[[], None]] = field(default_factory=list)
 
 
 class Keeping:
     """Has a keeper open, settle, note and finish streams; it is replaced when it dies or hangs.
 
     `settled(stream)` is called once for every batch whose answers are in the books, or given up.
+    Books that cannot be opened are tried again, ever more rarely.
     """
 
     def __init__(
@@ -40,8 +59,9 @@ class Keeping:
         self._metrics = metrics
         self._tell = tell
         self._settled = settled
-        self._open: set[str] = set()
+        self._books: dict[str, _Books] = {}
         self._problems: dict[str, str] = {}
+        self._lost = False
         self._spare = Spare(crew, "keeper", LiveKeepers)
         self._keeper = Lasting(
             crew,
@@ -52,6 +72,7 @@ class Keeping:
             hung_s=HUNG_S,
             starting_s=STARTING_S,
             spare=self._spare,
+            alone=True,
         )
 
     def open(
@@ -62,39 +83,74 @@ class Keeping:
         max_wait_s: float | None,
         about: dict[str, Any],
         tables: bool,
+        *,
+        opened: Callable[[], None] = nothing,
     ) -> None:
-        """Begins a stream in its folder, after what an earlier watch left there."""
+        """Begins a stream in its folder, after what an earlier watch left there; then `opened`."""
         position = round(float(left.begin.reached.position), 6)
         about = {"source": plan.address.shown, "from_s": position, **about}
         args = (plan.name, plan.lanes, folder, max_wait_s, about, left.marks, tables)
-        failed = partial(self._given_up, plan.name)
-        self._open.add(plan.name)
-        self._keeper.call("open", *args, answered=nothing, given_up=failed)
-        self._keeper.checkpoint_soon()
+        self._books[plan.name] = books = _Books(args, opened)
+        self._begin(books)
 
     def settle(self, name: str, lane: str, answers: Any, marks: Sequence[Mark]) -> None:
         """Hands answers over; `marks` are those of their windows, should the answers get lost."""
         taken = partial(self._took_answers, name, lane, marks)
-        self._settle(name, lane, answers, marks, taken)
+        settle = partial(self._settle, name, lane, answers, marks, taken)
+        books = self._books.get(name)
+        if books is None or books.opened:
+            settle()
+        else:
+            books.waiting.append(settle)
+
+    def opened(self, name: str) -> bool:
+        """True while a stream's books are open."""
+        books = self._books.get(name)
+        return books is not None and books.opened
+
+    def takes_notes(self, name: str) -> bool:
+        """True unless it is better to wait with what is new of a stream."""
+        books = self._books.get(name)
+        return books is None or (books.opened and books.notes < NOTES_AHEAD)
 
     def note(self, stream: Tended) -> None:
         """Tells how a stream is, and what is new of it."""
-        name = stream.plan.name
-        failed = partial(self._given_up, name)
-        answered = partial(self._take, name)
-        self._keeper.call("note", name, stream.note(), answered=answered, given_up=failed)
+        name, note = stream.plan.name, stream.note()
+        books = self._books.get(name) or _Books()
+        books.notes += 1
+
+        def answered(calls: list[Any]) -> None:
+            books.notes -= 1
+            if self._took(name, calls):
+                stream.untold = 0
+            else:
+                stream.take_back(note)
+
+        def given_up() -> None:
+            books.notes -= 1
+            stream.take_back(note)
+            self._given_up(name)
+
+        self._keeper.call("note", name, note, answered=answered, given_up=given_up)
 
     def finish(self, stream: Tended, gone: Callable[[], None]) -> None:
         """Closes the books of a stream; then `gone`, in any case."""
+        name = stream.plan.name
 
         def finished(calls: list[Any]) -> None:
-            self._take(stream.plan.name, calls)
-            self._problems.pop(stream.plan.name, None)
+            self._took(name, calls)
+            self._problems.pop(name, None)
             gone()
 
-        self._open.discard(stream.plan.name)
-        args = (stream.plan.name, stream.note())
-        self._keeper.call("finish", *args, answered=finished, given_up=gone)
+        def given_up() -> None:
+            self._given_up(name)
+            self._problems.pop(name, None)
+            gone()
+
+        books = self._books.pop(name, None)
+        for settle in books.waiting if books else ():
+            settle()
+        self._keeper.call("finish", name, stream.note(), answered=finished, given_up=given_up)
 
     def waits_for(self) -> list[Any]:
         """The calls to wait for."""
@@ -106,14 +162,54 @@ class Keeping:
         self._keeper.tick(ready)
         if self._keeper.ready:
             self._spare.prepare()
+        now = time.monotonic()
+        for books in self._books.values():
+            if books.due is not None and now >= books.due:
+                self._begin(books)
+        self._tell_of_the_keeper(self._keeper.problem)
 
     def close(self) -> None:
         """Ends the keeper."""
         self._spare.close()
         self._keeper.close()
 
+    def _tell_of_the_keeper(self, problem: str) -> None:
+        """Once when there is none, however many come and go, and once when there is one again."""
+        if bool(problem) != self._lost:
+            self._lost = bool(problem)
+            told = f"{problem}; what the next one is to be told waits" if problem else ""
+            self._tell(told or "the keeper answers again")
+
+    def _begin(self, books: _Books) -> None:
+        """Has books opened; once more after a while if that cannot be done now."""
+        books.due, name = None, str(books.args[0])
+
+        def answered(calls: list[Any]) -> None:
+            try:
+                self._crew.result(calls[0])
+            except Exception as error:  # of this stream: the others go on
+                failed(f"its books cannot be opened: {error!r:.300}")
+                return
+            books.opened = True
+            self._trouble(name, "")
+            books.when_opened()
+            waiting, books.waiting = books.waiting, []
+            for settle in waiting:
+                settle()
+
+        def failed(problem: str) -> None:
+            if self._books.get(name) is books:
+                self._trouble(name, problem)
+                books.failures += 1
+                # The first is tried again soon, but not at once: it was no accident of a process.
+                books.due = time.monotonic() + pause_s(books.failures + 1)
+
+        lost = partial(failed, "its books cannot be opened: a keeper after the other failed")
+        self._keeper.call("open", *books.args, answered=answered, given_up=lost)
+        self._keeper.checkpoint_soon()
+
     def _took_answers(self, name: str, lane: str, marks: Sequence[Mark], calls: list[Any]) -> None:
-        if self._took(name, calls) or name not in self._open:
+        if self._took(name, calls) or name not in self._books:
             self._settled(name)
         else:  # the answers were lost on their way, with the machine they lay on
             self._settle_lost(name, lane, marks)
@@ -124,7 +220,7 @@ class Keeping:
 
     def _given_up_answers(self, name: str, lane: str, marks: Sequence[Mark]) -> None:
         self._given_up(name)
-        if name in self._open:
+        if name in self._books:
             self._settle_lost(name, lane, marks)
         else:
             self._settled(name)
@@ -147,9 +243,6 @@ class Keeping:
 
     def _given_up(self, name: str) -> None:
         self._tell(f"{name}: a call of the keeper failed twice and was given up")
-
-    def _take(self, name: str, calls: list[Any]) -> None:
-        self._took(name, calls)
 
     def _took(self, name: str, calls: list[Any]) -> bool:
         """Takes what the keeper answered; False when it could not do what it was told."""

@@ -16,10 +16,13 @@ from itertools import islice
 from typing import Any
 
 from pipeline.run.crew import Crew, Role, Worker, WorkerDied
+from pipeline.run.live.pauses import WELL_S, pause_s
 from pipeline.run.live.spare import Spare
 
 MOST_TRIES = 2
 """A call under which so many workers died is not made again."""
+MOST_PATIENCE = 8
+"""Workers that hang one after the other get ever more time, up to so many times the first's."""
 
 
 @dataclass(slots=True, eq=False)
@@ -41,7 +44,9 @@ class Lasting:
 
     The object in the worker has two methods of ours, `checkpoint() -> bytes` and
     `restore(bytes)`. `tick` is to be called now and then, with the calls that are answered. Who
-    stands by as a `spare` takes the place first.
+    stands by as a `spare` takes the place first. Where nobody can do well, because a disk hangs,
+    say, successors come ever more rarely. With `alone` none comes before the process of the one
+    before it has ended: what it was writing to a disk may still arrive there.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class Lasting:
         hung_s: float,
         starting_s: float,
         spare: Spare | None = None,
+        alone: bool = False,
     ) -> None:
         self.restarts = 0
         self.lost: str = ""
@@ -66,18 +72,26 @@ class Lasting:
         self._hung_s = hung_s
         self._starting_s = starting_s
         self._spare = spare
+        self._alone = alone
         self._log: deque[Sent] = deque()
         self._kept: Any = None
         self._pending: tuple[Any, int] | None = None
         self._restoring: Any = None
         self._worker: Worker = crew.start(role, name, make)
-        self._ready = False
-        self._heard = self._checkpointed = time.monotonic()
+        self._here = True
+        self._ready = self._did_something = False
+        self._failures, self._due = 0, 0.0
+        self._heard = self._checkpointed = self._placed_at = time.monotonic()
 
     @property
     def worker(self) -> Worker:
-        """The worker that holds the place now."""
+        """The worker that holds the place now, or held it last."""
         return self._worker
+
+    @property
+    def problem(self) -> str:
+        """Why nobody there does anything now; empty when somebody does, or did until just now."""
+        return "" if self._did_something or not self._failures else self.lost
 
     @property
     def ready(self) -> bool:
@@ -106,30 +120,40 @@ class Lasting:
 
         `given_up` is called instead when worker after worker died of it.
         """
+        if not self.waits_for():
+            self._heard = time.monotonic()
         sent = Sent(method, args, parts, answered, given_up)
         self._log.append(sent)
-        self._send(sent)
+        if self._here:
+            self._send(sent)
 
     def waits_for(self) -> list[Any]:
         """The calls to wait for."""
+        if not self._here:
+            return []
         waiting = [sent.calls[0] for sent in self._log if not sent.done]
         waiting += [self._restoring] if self._restoring is not None else []
         return waiting + ([self._pending[0]] if self._pending else [])
 
     def tick(self, ready: set[Any]) -> None:
         """Hands on answers, replaces the worker if it died or hangs, and asks for checkpoints."""
+        if not self._here:
+            self._fill()
+            return
         try:
             self._take(ready)
         except WorkerDied as error:
-            self._replace(str(error))
+            self._lose(str(error))
             return
         now = time.monotonic()
         waits = self.waits_for()
-        patience = self._hung_s if self._ready else self._starting_s
         if not waits:
             self._heard = now
-        elif now - self._heard > patience:
-            self._replace(f"the {self._role} {self._name} gave no answer for {patience:g} s")
+        elif now - self._heard > self._patience_s:
+            # An answer that lies there already was not looked at: then it is us who were late.
+            if not self._crew.wait(waits, 0):
+                patience_s = self._hung_s if self._ready else self._starting_s
+                self._lose(f"the {self._role} {self._name} gave no answer for {patience_s:g} s")
             return
         if self._log and not self._pending and now - self._checkpointed > self._checkpoint_s:
             [call] = self._crew.call(self._worker, "checkpoint")
@@ -143,13 +167,19 @@ class Lasting:
         """Ends the worker."""
         self._crew.kill(self._worker)
 
+    @property
+    def _patience_s(self) -> float:
+        if not self._ready:
+            return self._starting_s
+        return self._hung_s * min(2.0 ** max(0, self._failures - 1), MOST_PATIENCE)
+
     def _take(self, ready: set[Any]) -> None:
         if self._restoring in ready:
             self._sound(self._restoring, "cannot go on where the one before it was")
             self._restoring = None
         for sent in [sent for sent in self._log if not sent.done and sent.calls[0] in ready]:
             self._check(sent.calls[0])
-            sent.done = True
+            sent.done = self._did_something = True
             self._ready, self._heard = True, time.monotonic()
             sent.answered(sent.calls)
         if self._pending and self._pending[0] in ready:
@@ -160,6 +190,7 @@ class Lasting:
             self._kept = self._sound(call, "can give no checkpoint")
             self._pending = None
             self._ready, self._heard = True, time.monotonic()
+            self._did_something = True
             self._checkpointed = self._heard
             for _ in range(covered):
                 self._log.popleft()
@@ -186,24 +217,39 @@ class Lasting:
     def _send(self, sent: Sent) -> None:
         sent.calls = self._crew.call(self._worker, sent.method, *sent.args, parts=sent.parts)
 
-    def _replace(self, why: str) -> None:
-        try:
-            worker, loaded = self._next_worker()
-        except WorkerDied as error:  # no process can be started now: at the next tick, perhaps
-            self.lost = str(error)
-            return
+    def _lose(self, why: str) -> None:
+        """Ends the worker; the call under which it died or hung gets the blame."""
         self._crew.kill(self._worker)
+        now = time.monotonic()
+        well = self._did_something and now - self._placed_at > WELL_S
+        self._failures = 1 if well else self._failures + 1
+        self._due = now + pause_s(self._failures)
         self.restarts += 1
         self.lost = why
+        blamed = self._restoring is None
+        self._here = self._ready = self._did_something = False
+        self._pending = self._restoring = None
         oldest = next((sent for sent in self._log if not sent.done), None)
-        if oldest is not None and self._restoring is None:
+        if oldest is not None and blamed:
             oldest.tries += 1
             if oldest.tries >= MOST_TRIES:
                 self._log.remove(oldest)
                 oldest.given_up()
-        self._worker, self._ready = worker, loaded
-        self._pending = self._restoring = None
-        self._heard = self._checkpointed = time.monotonic()
+        self._fill()
+
+    def _fill(self) -> None:
+        """Puts a worker in the empty place, when it is time and one can be had."""
+        if time.monotonic() < self._due:
+            return
+        if self._alone and not self._crew.gone(self._worker):
+            return
+        try:
+            self._worker, self._ready = self._next_worker()
+        except WorkerDied as error:  # no process can be started now: at the next tick, perhaps
+            self.lost = str(error)
+            return
+        self._here = True
+        self._heard = self._checkpointed = self._placed_at = time.monotonic()
         if self._kept is not None:
             [self._restoring] = self._crew.call(self._worker, "restore", self._kept)
         for sent in self._log:

@@ -5,6 +5,7 @@ What happens when it is full, or too late, is the stream's policy; whatever is g
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping
@@ -114,10 +115,11 @@ class Outbox:
             self._govern()
             self._changed.notify_all()
 
-    def take(self, wait_s: float) -> Taken | None:
+    def take(self, wait_s: float, rivals: int = 1) -> Taken | None:
         """A batch of the lane whose oldest window waits longest; None if none came in `wait_s`.
 
-        Once closed, what still waits is given out, and then None at once.
+        With more `rivals` than one it is this stream's part of a batch that so many share. Once
+        closed, what still waits is given out, and then None at once.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._any(), wait_s)
@@ -127,7 +129,7 @@ class Outbox:
                 return None
             lane = min(waiting, key=waiting.__getitem__)
             line = self._lines[lane]
-            count = min(line.batch, len(line.waiting))
+            count = min(math.ceil(line.batch / rivals), len(line.waiting))
             windows = [self._numbered(line, line.waiting.popleft()[1]) for _ in range(count)]
             lost, self._lost = list(self._lost.values()), {}
             self._govern()

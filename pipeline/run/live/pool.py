@@ -24,7 +24,10 @@ Settle = Callable[[str, str, Any, Sequence[Mark]], None]
 
 
 class LivePool:
-    """Members that answer windows; `settle` gets each task's stream, lane, answers and marks."""
+    """Members that answer windows; `settle` gets each task's stream, lane, answers and marks.
+
+    With `spare` one more is loaded, and stands by for the one that will be lost.
+    """
 
     def __init__(
         self,
@@ -34,6 +37,8 @@ class LivePool:
         threads: int | None,
         metrics: Metrics,
         settle: Settle,
+        *,
+        spare: bool = True,
     ) -> None:
         self._crew = crew
         self._metrics = metrics
@@ -42,6 +47,7 @@ class LivePool:
         self._loaded = 0
         self._away: set[Task] = set()
         make = partial(PoolMember, tuple(lanes), threads)
+        self._spares = spare
         self._spare = Spare(crew, "member", make)
         self.members = [
             Lasting(
@@ -72,6 +78,10 @@ class LivePool:
         """Takes a batch of a stream."""
         self._backlog.add(task)
         self._metrics.queued.labels(task.step.lane).inc(len(task.step.marks))
+
+    def waiting(self, stream: str) -> int:
+        """How many batches of a stream wait for a member that has room."""
+        return self._backlog.waiting(stream)
 
     def dispatch(self) -> None:
         """Sends work to every member that has room."""
@@ -104,7 +114,7 @@ class LivePool:
         for member in self.members:
             member.tick(ready)
         # Not before: two that load at the same time take twice as long.
-        if all(member.ready for member in self.members):
+        if self._spares and all(member.ready for member in self.members):
             self._spare.prepare()
 
     def close(self) -> None:

@@ -12,15 +12,14 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from threading import Lock, Thread
 
-from pipeline.cut import Progress
+from pipeline.cut import Progress, medium_of, units_of
 from pipeline.lane import Lane
 from pipeline.lanes.throttle import Governor
 from pipeline.media.address import LiveAddress
 from pipeline.media.lateness import Tie
 from pipeline.media.live import LiveSource
-from pipeline.media.part import Item
 from pipeline.media.pulse import Reached, State
-from pipeline.records import Frame, Gap, Mark, Medium, StreamInfo, Window
+from pipeline.records import Gap, Item, Mark, Medium, StreamInfo, Window
 from pipeline.run.live.outbox import Outbox, Policy
 
 
@@ -132,13 +131,14 @@ class LiveReader:
         self._thread = Thread(target=self._read, name=f"read {stream}", daemon=True)
         self._thread.start()
 
-    def step(self, wait_s: float, level: int = 0) -> tuple[Beat, list[Window]]:
+    def step(self, wait_s: float, level: int = 0, rivals: int = 1) -> tuple[Beat, list[Window]]:
         """The next batch as soon as one is ready, or none after `wait_s`, with a beat.
 
-        `level` is by how much the rate is to be lowered, where that is the stream's policy.
+        `level` is by how much the rate is to be lowered, where that is the stream's policy, and
+        `rivals` how many streams wait for the pool: then they share each of its batches.
         """
         self._outbox.set_level(level)
-        taken = self._outbox.take(wait_s)
+        taken = self._outbox.take(wait_s, rivals)
         if taken is None and self._error is not None:
             raise self._error
         if taken is None:
@@ -147,7 +147,7 @@ class LiveReader:
         self._handed[taken.lane] += sum(mark.units for mark in marks)
         return self._beat(taken.lane, marks), taken.windows
 
-    def idle(self, wait_s: float, level: int = 0) -> tuple[Beat, list[Window]]:
+    def idle(self, wait_s: float, level: int = 0, _rivals: int = 1) -> tuple[Beat, list[Window]]:
         """A beat and nothing else, after `wait_s`: for when there is no room for a batch."""
         self._outbox.set_level(level)
         self._thread.join(wait_s)
@@ -209,13 +209,12 @@ class LiveReader:
             self._outbox.close()
 
     def _offer(self, item: Item) -> list[tuple[str, Window]]:
+        medium = medium_of(item)
         if isinstance(item, Gap):
-            medium = item.medium
             if item.span.duration:
                 self._gaps.append(item)
         else:
-            medium = "video" if isinstance(item, Frame) else "audio"
-            self._decoded[medium] += 1 if isinstance(item, Frame) else item.samples.shape[1]
+            self._decoded[medium] += units_of(item)
             self._position = max(self._position, item.span.end)
         cut: list[tuple[str, Window]] = []
         for lane in self._lanes:

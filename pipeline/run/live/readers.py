@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,17 @@ HOLD_SHARE = 0.5
 DEAF_S = 3.0
 STARTING_S = 30.0
 OPENING_SLACK_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """How busy the pool is: so many batches of this stream wait there, and of `rivals` some are."""
+
+    waiting: int = 0
+    rivals: int = 1
+
+
+FREE = Press()
 
 
 class Readers:
@@ -54,22 +66,32 @@ class Readers:
             return 0
         return self._governors[stream.plan.priority].level
 
-    def tend(self, stream: Tended, now: float) -> None:
+    def tend(self, stream: Tended, now: float, press: Press = FREE) -> None:
         """Starts the stream's reader when it is due, replaces one that hangs, and asks it."""
         if stream.worker is not None:
             self._watch(stream, now)
         elif now >= stream.due:
             self._start(stream, now)
-        self.ask(stream, now)
+        self.ask(stream, now, press)
 
-    def ask(self, stream: Tended, now: float) -> None:
-        """Asks the reader for a batch, or for a sign of life while there is no room for one."""
+    def ask(self, stream: Tended, now: float, press: Press = FREE) -> None:
+        """Asks the reader for a batch, or now and then for a sign of life while there is no room.
+
+        While the pool is busy, one batch of each lane waits there at most: what is in the reader
+        is given up by its policy, what is in the pool has its turn come what may.
+        """
         if stream.worker is None or stream.call is not None:
             return
         behind_s, lag_s = stream.behind_s(now), stream.plan.rules.max_lag_s
         prompt = lag_s is None or behind_s < HOLD_SHARE * lag_s
-        method = "step" if stream.in_flight < self._in_flight and prompt else "idle"
-        call = (stream.worker, method, STEP_S, self.level(stream))
+        room = stream.in_flight < self._in_flight and press.waiting < len(stream.plan.lanes)
+        if prompt and room:
+            method, wait_s = "step", STEP_S
+        elif now - stream.asked_at > STEP_S:
+            method, wait_s = "idle", 0.0
+        else:
+            return
+        call = (stream.worker, method, wait_s, self.level(stream), press.rivals)
         beat, windows = self._crew.call(*call, parts=2)
         stream.call, stream.asked_at = (beat, windows), now
 

@@ -8,25 +8,25 @@ streams. Nothing in it looks at a pixel.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any
 
 from pipeline.errors import ConfigError
-from pipeline.lane import Lane
 from pipeline.metrics import Metrics
+from pipeline.records import Mark
 from pipeline.run.backlog import Task
 from pipeline.run.crew import Crew
-from pipeline.run.live.earlier import earlier
+from pipeline.run.live.earlier import Looks
+from pipeline.run.live.fleet import Fleet
 from pipeline.run.live.keeping import Keeping
 from pipeline.run.live.pool import LivePool
 from pipeline.run.live.reader import Begin
-from pipeline.run.live.readers import Readers
+from pipeline.run.live.readers import Press, Readers
 from pipeline.run.live.tended import StreamPlan, StreamStatus, Tended, unknown
 from pipeline.run.workers import Step
 
@@ -37,25 +37,6 @@ STOP_S = 1.5
 SETTLE_S = 3.5
 DRAIN_S = 6.0
 CHANGED = "its settings were changed"
-
-
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """What all streams share: lanes for the pool, its size, and where results go.
-
-    `in_flight` batches of one stream may be under way at once. `max_wait_s` is how long, in media
-    time, the timeline waits for a lane that has fallen silent. With `tables`, finished hours are
-    written as Parquet too.
-    """
-
-    lanes: tuple[Lane, ...]
-    out: Path
-    members: int = 1
-    threads: int | None = None
-    in_flight: int = 6
-    max_wait_s: float | None = 2.0
-    about: dict[str, Any] | None = None
-    tables: bool = False
 
 
 class Supervisor:
@@ -72,16 +53,23 @@ class Supervisor:
         self._metrics = metrics
         self._tell = tell
         self._streams: dict[str, Tended] = {}
+        self._looks = Looks()
         self._wanted: dict[str, StreamPlan] = {}
         self._lock = Lock()
         self._ending = False
         self._restarts: SimpleQueue[str] = SimpleQueue()
-        self._count = 0
+        self._count, self._rivals = 0, 1
         self._ticked_at = time.monotonic()
         self._readers = Readers(crew, fleet.in_flight, metrics)
         self._keeping = Keeping(crew, metrics, tell, self._settled)
         self._pool = LivePool(
-            crew, fleet.lanes, fleet.members, fleet.threads, metrics, self._keeping.settle
+            crew,
+            fleet.lanes,
+            fleet.members,
+            fleet.threads,
+            metrics,
+            self._settle,
+            spare=fleet.spare,
         )
 
     def want(self, plan: StreamPlan, *, new: bool = False) -> None:
@@ -147,9 +135,10 @@ class Supervisor:
         now = self._ticked_at = time.monotonic()
         self._reconcile()
         self._readers.govern(self._streams.values(), now)
+        self._pool.dispatch()
+        self._rivals = max(1, sum(bool(stream.under_way) for stream in self._streams.values()))
         for stream in list(self._streams.values()):
             self._tend(stream, now)
-        self._pool.dispatch()
         self._listen()
 
     def _reconcile(self) -> None:
@@ -168,16 +157,31 @@ class Supervisor:
                     self._readers.restart(self._streams[name])
 
     def _begin(self, plan: StreamPlan, begin: Begin | None = None) -> None:
-        folder = self._fleet.out / plan.name
-        left = earlier(folder)
-        if begin is not None:
-            left = replace(left, begin=begin)
+        name = plan.name
         home = self._count % self._fleet.members
         self._count += 1
-        self._streams[plan.name] = Tended(plan, home, left.begin)
-        self._pool.share(plan.name, plan.weight, priority=plan.priority)
-        fleet = self._fleet
-        self._keeping.open(plan, folder, left, fleet.max_wait_s, fleet.about or {}, fleet.tables)
+        self._streams[name] = Tended(plan, home, begin or Begin(), opens=True)
+        self._looks.begin(name, self._fleet.out / name)
+        self._pool.share(name, plan.weight, priority=plan.priority)
+
+    def _open(self, stream: Tended) -> None:
+        """Opens the stream's books, once it is known after what."""
+        plan, fleet = stream.plan, self._fleet
+        left = self._looks.found(plan.name)
+        if left is None:
+            return
+        stream.opens = False
+        if stream.begin == Begin():
+            stream.begin = left.begin
+        self._keeping.open(
+            plan,
+            fleet.out / plan.name,
+            replace(left, begin=stream.begin),
+            fleet.max_wait_s,
+            fleet.about or {},
+            fleet.tables,
+            opened=partial(self._keeping.note, stream),
+        )
 
     def _stop(self, stream: Tended) -> None:
         """Lets its reader end by itself for a moment, then ends it."""
@@ -188,11 +192,14 @@ class Supervisor:
     def _tend(self, stream: Tended, now: float) -> None:
         if stream.closing:
             return
+        if stream.opens:
+            self._open(stream)
+        press = Press(self._pool.waiting(stream.plan.name), self._rivals)
         if stream.stop_by is not None:
             self._wind_up(stream, now)
-            self._readers.ask(stream, now)
-        elif self._pool.ready:
-            self._readers.tend(stream, now)
+            self._readers.ask(stream, now, press)
+        elif self._pool.ready and not stream.opens:
+            self._readers.tend(stream, now, press)
         self._show(stream, now)
 
     def _wind_up(self, stream: Tended, now: float) -> None:
@@ -203,8 +210,11 @@ class Supervisor:
             self._readers.end(stream, "stopped")
         if stream.worker is None and (not stream.in_flight or now > stream.stop_by + SETTLE_S):
             stream.closing = True
-            self._keeping.finish(stream, partial(self._gone, stream))
             self._pool.forget(stream.plan.name)
+            if stream.opens:  # what was looked for will be there when one of its name comes again
+                self._gone(stream)
+            else:
+                self._keeping.finish(stream, partial(self._gone, stream))
 
     def _listen(self) -> None:
         asked = self._readers.asked(self._streams.values())
@@ -233,6 +243,12 @@ class Supervisor:
             step = Step(beat.lane, beat.marks, beat.progress)
             self._pool.add(Task(stream.plan.name, stream.home, step, windows))
 
+    def _settle(self, name: str, lane: str, answers: Any, marks: Sequence[Mark]) -> None:
+        stream = self._streams.get(name)
+        if stream is not None and stream.has_news and self._keeping.opened(name):
+            self._keeping.note(stream)  # before the answers to what was read since
+        self._keeping.settle(name, lane, answers, marks)
+
     def _settled(self, name: str) -> None:
         stream = self._streams.get(name)
         if stream is not None and stream.under_way:
@@ -245,7 +261,8 @@ class Supervisor:
         self._tell(f"{name}: ended")
         wanted = self.plans().get(name)
         if wanted is not None:
-            self._begin(wanted, replace(stream.begin, indices={}, outage=CHANGED))
+            begin = replace(stream.begin, indices={}, outage=CHANGED)
+            self._begin(wanted, stream.begin if stream.opens else begin)
 
     def _show(self, stream: Tended, now: float) -> None:
         """Tells people, metrics and the keeper how the stream is, when it changed or is due."""
@@ -254,11 +271,12 @@ class Supervisor:
         if changed:
             stream.shown, stream.shown_since = state, now
             self._tell(": ".join(part for part in (stream.plan.name, *state) if part))
-        if changed or stream.has_news or now - stream.noted_at > NOTE_S:
+        takes = not stream.opens and self._keeping.takes_notes(stream.plan.name)
+        if changed or (takes and stream.has_news) or now - stream.noted_at > NOTE_S:
             stream.noted_at = now
             self._metrics.stream(stream.status())
             self._metrics.read(stream.plan.name, stream.progress)
-            if not stream.closing:
+            if takes and not stream.closing:
                 self._keeping.note(stream)
 
     def drain(self) -> None:

@@ -8,9 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tenacity import RetryCallState, Retrying
-from tenacity.wait import wait_exponential_jitter
-
 from pipeline.cut import Progress
 from pipeline.lane import Lane
 from pipeline.media.address import LiveAddress
@@ -18,11 +15,16 @@ from pipeline.media.lateness import Tie
 from pipeline.records import Gap
 from pipeline.run.crew import Worker
 from pipeline.run.live.keeper import Note
+from pipeline.run.live.pauses import WELL_S, pause_s
 from pipeline.run.live.reader import Beat, Begin, ReadingRules
 
-WELL_S = 5.0
-"""A reader that lived for so long did well: when it dies, the next one starts at once."""
-_WAIT = wait_exponential_jitter(multiplier=0.25, max=30, jitter=0.5)
+GAPS_HELD = 1000
+"""So many gaps of a stream wait for a keeper that does not answer."""
+MOST_UNTOLD = 3
+"""After so many notes in a row that nobody could take, what such a one tells is given up."""
+GIVEN_UP = "gaps_given_up"
+SLOW_S = 2.0
+SLOW = "its folder in the results does not answer: does the disk hang?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,16 @@ class StreamStatus:
 class Tended:
     """A stream from the wish for it until its books are closed.
 
-    `base` and `before` are the totals of the readers before this one; `call` is what the reader
-    was asked, with the windows that will come of it. `under_way` is since when batches are on
-    their way through pool and keeper, oldest first.
+    `opens` while it is being looked at what an earlier watch left. `base` and `before` are the
+    totals of the readers before this one; `call` is what the reader was asked, with the windows
+    that will come of it. `under_way` is since when batches are on their way through pool and
+    keeper, oldest first; `untold` is how many notes in a row nobody could take.
     """
 
     plan: StreamPlan
     home: int
     begin: Begin = field(default_factory=Begin)
+    opens: bool = False
     worker: Worker | None = None
     call: tuple[Any, Any] | None = None
     asked_at: float = 0.0
@@ -88,12 +92,14 @@ class Tended:
     before: Counter[str] = field(default_factory=Counter)
     indices: dict[str, int] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
+    untold: int = 0
     connections: int = 0
     down: str = ""
     stop_by: float | None = None
     closing: bool = False
     shown: tuple[str, str] = ("", "")
     shown_since: float = field(default_factory=time.monotonic)
+    wanted_at: float = field(default_factory=time.monotonic)
     noted_at: float = 0.0
     noted_tie: Tie | None = None
 
@@ -121,6 +127,8 @@ class Tended:
         """In a word, and why: starting, opening, playing, waiting, down, stopping, ended."""
         if self.stop_by is not None:
             return "stopping", ""
+        if self.opens:
+            return "starting", SLOW if time.monotonic() - self.wanted_at > SLOW_S else ""
         if self.worker is None:
             return ("down", self.down) if self.down else ("starting", "")
         return (self.beat.state, self.beat.reason) if self.beat else ("starting", self.down)
@@ -128,7 +136,7 @@ class Tended:
     def take(self, beat: Beat) -> None:
         """Takes what the reader said."""
         self.beat = beat
-        self.gaps += beat.gaps
+        self._hold([*self.gaps, *beat.gaps])
         if beat.marks:
             self.indices[beat.lane] = beat.marks[-1].index + 1
 
@@ -137,7 +145,7 @@ class Tended:
         self.deaths = 1 if now - self.started_at > WELL_S else self.deaths + 1
         self.restarts += 1
         self.down = why
-        self.due = now if self.deaths == 1 else now + _pause(self.deaths - 1)
+        self.due = now + pause_s(self.deaths)
         self.settle_reader(reason)
         self.begin = replace(self.begin, outage=why)
 
@@ -156,6 +164,20 @@ class Tended:
         """True when the keeper has to know before it takes answers to what was read since."""
         tie = self.beat.tie if self.beat else None
         return bool(self.gaps) or (tie is not None and tie != self.noted_tie)
+
+    def take_back(self, note: Note) -> None:
+        """Nobody took that note: what it had of gaps, the next one tells."""
+        self.untold += 1
+        if self.untold < MOST_UNTOLD:
+            self._hold([*note.gaps, *self.gaps])
+        else:
+            self.before[GIVEN_UP] += len(note.gaps)
+
+    def _hold(self, gaps: list[Gap]) -> None:
+        """Keeps gaps that are still to be told; of very many the oldest are only counted."""
+        if len(gaps) > GAPS_HELD:
+            self.before[GIVEN_UP] += len(gaps) - GAPS_HELD
+        self.gaps = gaps[-GAPS_HELD:]
 
     def note(self) -> Note:
         """What the keeper is told, once."""
@@ -205,12 +227,6 @@ def _given_up(beat: Beat, lanes: tuple[Lane, ...], reason: str) -> Progress:
             counts = dropped.setdefault(lane.name, {})
             counts[reason] = counts.get(reason, 0) + waiting
     return replace(beat.progress, dropped=dropped)
-
-
-def _pause(attempt: int) -> float:
-    retry = RetryCallState(Retrying(), None, (), {})
-    retry.attempt_number = attempt
-    return _WAIT(retry)
 
 
 def unknown(names: Mapping[str, object], name: str) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 from pipeline.config.load import load_fleet
 from pipeline.metrics import Metrics
 from pipeline.run.live.desired import Desired, Plans
-from pipeline.run.live.supervise import Fleet, Supervisor
+from pipeline.run.live.fleet import Fleet
+from pipeline.run.live.supervise import Supervisor
 from pipeline.run.local_crew import LocalCrew
 
 TEXT = """\

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import OutputError
-from pipeline.sinks.journal import HeldJournal, Journal
+from pipeline.sinks.journal import Bookmark, HeldJournal, Journal
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ONE = datetime(2026, 3, 1, 13, 0, tzinfo=UTC)
@@ -112,4 +114,43 @@ def test_a_disk_that_takes_nothing_is_not_asked_for_each_record(tmp_path: Path) 
     assert (len(journal.held), folder.exists()) == (2, False)
     journal.flush()
     assert (journal.held, journal.problem, told(folder)) == ([], "", [1, 2])
-    journal.journal.close()
+    journal.close()
+
+
+def test_what_the_disk_did_not_take_is_written_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = HeldJournal(tmp_path, None)
+    journal.write([{"n": 1}])
+    journal.sync()
+    certain = journal.bookmark
+    journal.write([{"n": 2}])
+
+    def failing(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", failing)
+        journal.sync()
+    assert "cannot be written" in journal.problem
+    assert (journal.bookmark, told(tmp_path), journal.held) == (certain, [1], [{"n": 2}])
+    journal.write([{"n": 3}])
+    journal.flush()
+    journal.sync()
+    assert (journal.problem, journal.held, told(tmp_path)) == ("", [], [1, 2, 3])
+    journal.close()
+
+
+def test_a_folder_that_cannot_be_looked_at_yet_costs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "2026-03-01T12.jsonl").write_text('{"n":1}\n{"n":2}\n')
+    later = tmp_path / "2026-03-01T13.jsonl"
+    later.symlink_to(tmp_path / "away" / "file")
+    since = Bookmark("2026-03-01T12.jsonl", 8, frozenset([later.name]))
+    journal = HeldJournal(tmp_path, since)
+    journal.write([{"n": 3}])
+    assert (journal.held, journal.bookmark) == ([{"n": 3}], since)
+    assert "cannot be written" in journal.problem
+    later.unlink()
+    journal.flush()
+    assert (journal.problem, told(tmp_path)) == ("", [1, 3])
+    journal.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,12 +13,13 @@ import pytest
 from pipeline.cut import Progress
 from pipeline.media.lateness import Tie
 from pipeline.media.pulse import Reached
-from pipeline.run.live.earlier import ABSENT, earlier
+from pipeline.run.live.earlier import ABSENT, Looks, earlier
 from pipeline.run.live.keeper import LiveKeeper, Note
 from pipeline.run.live.reader import Begin
 from pipeline.sinks.journal import Bookmark
 from pipeline.testing import brightness_lane
 
+WITHIN_S = 20.0
 EPOCH_S = 1_000_000.25
 
 
@@ -34,6 +37,19 @@ def test_a_new_folder_is_a_beginning(tmp_path: Path) -> None:
     left = earlier(tmp_path / "yard")
     assert left.begin == Begin()
     assert left.marks == (Bookmark(None, 0), Bookmark(None, 0))
+
+
+def test_what_cannot_be_looked_at_is_not_cut_off(tmp_path: Path) -> None:
+    journal = tmp_path / "events" / "2026-03-01T12.jsonl"
+    journal.parent.mkdir()
+    journal.write_text('{"n":1}\n')
+    away = journal.with_name("2026-03-01T13.jsonl")
+    away.symlink_to(tmp_path / "away" / "file")
+    left = earlier(tmp_path)
+    assert left.marks is None
+    away.unlink()  # the disk is back
+    LiveKeeper("yard", [brightness_lane(batch=1)], tmp_path, 2.0, {}, left.marks).close()
+    assert journal.read_text() == '{"n":1}\n'
 
 
 def test_time_goes_on_from_the_summary(tmp_path: Path) -> None:
@@ -74,3 +90,20 @@ def test_a_summary_that_says_nothing_is_a_beginning(tmp_path: Path, text: str) -
     (tmp_path / "summary.json").write_text(text)
     assert earlier(tmp_path).begin == Begin()
     assert [path.read_text() for path in tmp_path.glob("summary-*.json")] == [text]
+
+
+def test_a_look_holds_nobody_up_and_is_kept_until_it_is_asked_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "summary.json")  # reading it takes until somebody writes
+    looks = Looks()
+    looks.begin("yard", tmp_path)
+    assert looks.found("yard") is None
+    (tmp_path / "summary.json").write_text(
+        json.dumps({"epoch": "2026-03-01T12:00:00+00:00", "ends_s": {"video": 3}, "frames": 7})
+    )
+    latest = time.monotonic() + WITHIN_S
+    left = None
+    while left is None:
+        assert time.monotonic() < latest
+        looks.begin("yard", tmp_path)  # once more does nothing
+        left = looks.found("yard")
+    assert left.begin.reached.frames == 7

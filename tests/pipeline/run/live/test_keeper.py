@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -166,6 +168,32 @@ def test_what_cannot_be_written_waits_until_it_can(tmp_path: Path, undisturbed: 
     assert problems[-1] == ""
     assert written(out) == written(undisturbed)
     shutil.rmtree(out)
+
+
+@pytest.mark.parametrize("at", [17, 40])
+def test_a_checkpoint_covers_nothing_that_a_failing_disk_lost(
+    tmp_path: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    told, out = list(calls()), tmp_path / "out"
+    first = begun(out)
+    for method, args in told[:at]:
+        getattr(first, method)(*args)
+
+    def failing(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", failing)
+        checkpoint = first.checkpoint()
+    assert written(out) == {"events": [], "timeline": []}
+    method, args = told[at]
+    assert "cannot be written" in getattr(first, method)(*args).problem
+    first.close()
+    second = LiveKeepers()
+    second.restore(checkpoint)
+    for method, args in told[at:]:
+        getattr(second, method)(*args)
+    assert written(out) == written(undisturbed)
 
 
 def test_finished_hours_are_there_as_parquet(tmp_path: Path) -> None:

@@ -45,7 +45,13 @@ class Bench:
     """A lasting tally, and what it answered."""
 
     def __init__(
-        self, crew: LocalCrew, checkpoint_s: float, make: Callable[[], Any] = Tally
+        self,
+        crew: LocalCrew,
+        checkpoint_s: float,
+        make: Callable[[], Any] = Tally,
+        hung_s: float = 0.5,
+        *,
+        alone: bool = False,
     ) -> None:
         self.crew = crew
         self.answers: list[Any] = []
@@ -56,8 +62,9 @@ class Bench:
             "0",
             make,
             checkpoint_s=checkpoint_s,
-            hung_s=0.5,
+            hung_s=hung_s,
             starting_s=WITHIN_S,
+            alone=alone,
         )
 
     def ask(self, method: str, *args: Any) -> None:
@@ -193,3 +200,83 @@ def test_an_answer_whose_news_come_after_a_checkpoint_is_not_forgotten(crew: Loc
     assert (bench.answers, bench.tally.remembered) == ([], 1)
     bench.tally.tick({answer, checkpoint})
     assert (bench.answers, bench.tally.remembered) == ([1], 0)
+
+
+def test_an_answer_that_waits_to_be_looked_at_is_no_silence(crew: LocalCrew) -> None:
+    bench = Bench(crew, 3600.0, hung_s=0.0)
+    bench.ask("add", 1)
+    bench.until(lambda: bench.answers == [1])
+    bench.ask("add", 2)
+    assert crew.wait(bench.tally.waits_for(), WITHIN_S)
+    bench.tally.tick(set())
+    assert bench.tally.restarts == 0
+    bench.until(lambda: bench.answers == [1, 3])
+
+
+def test_who_was_asked_nothing_for_long_did_not_hang(crew: LocalCrew) -> None:
+    bench = Bench(crew, 3600.0, hung_s=0.05)
+    bench.ask("add", 1)
+    bench.until(lambda: bench.answers == [1])
+    bench.tally.tick(set())
+    other = crew.start("keeper", "other", Tally)  # takes longer than that
+    crew.result(crew.call(other, "add", 1)[0])
+    os.kill(bench.pid, signal.SIGSTOP)
+    bench.ask("add", 2)
+    bench.tally.tick(set())
+    assert bench.tally.restarts == 0
+    bench.until(lambda: bench.answers == [1, 3])
+
+
+class Held(LocalCrew):
+    """Its processes are in the kernel's hands: they end when `let_go` says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: list[Any] = []
+
+    def kill(self, worker: Any) -> None:
+        self.held.append(worker)
+
+    def let_go(self) -> None:
+        while self.held:
+            super().kill(self.held.pop())
+
+
+def test_no_successor_writes_while_the_one_before_it_may_write() -> None:
+    with Held() as crew:
+        bench = Bench(crew, 0.0, alone=True)
+        bench.ask("add", 1)
+        bench.until(lambda: bench.answers == [1])
+        os.kill(bench.pid, signal.SIGSTOP)
+        bench.ask("add", 2)
+        bench.until(lambda: bench.tally.restarts == 1)
+        for number in range(3, 6):
+            bench.ask("add", number)
+            bench.tally.tick(set())
+        assert (len(crew.workers), bench.answers) == (1, [1])
+        assert "no answer for 0.5 s" in bench.tally.problem
+        crew.let_go()
+        bench.until(lambda: len(bench.answers) == 5)
+        assert (bench.answers, bench.given_up) == ([1, 3, 6, 10, 15], 0)
+        assert (bench.tally.problem, bench.tally.restarts) == ("", 1)
+        bench.tally.close()
+        crew.let_go()
+
+
+class Mortal(Tally):
+    """Dies of everything."""
+
+    def add(self, _: int) -> int:
+        os._exit(1)
+
+
+def test_where_nobody_does_well_successors_come_ever_more_rarely(crew: LocalCrew) -> None:
+    bench = Bench(crew, 3600.0, Mortal)
+    for number in range(9):
+        bench.ask("add", number)
+    at: list[float] = []
+    for losses in range(1, 5):
+        bench.until(lambda losses=losses: bench.tally.restarts == losses)
+        at.append(time.monotonic())
+    assert at[3] - at[0] >= 0.25 + 0.5
+    assert "ended" in bench.tally.problem

@@ -62,6 +62,18 @@ def test_the_lane_that_waits_longest_comes_first_up_to_its_batch() -> None:
     assert box.lag_s == 0
 
 
+def test_rivals_share_a_batch() -> None:
+    box, _ = outbox(most_windows=6)
+    for number in range(6):
+        box.put("audio", window("audio", number))
+    counts = []
+    for rivals in (1, 2, 40):
+        taken = box.take(0, rivals)
+        assert taken is not None
+        counts.append(len(taken.windows))
+    assert counts == [3, 2, 1]
+
+
 def test_what_was_given_up_leaves_no_hole_in_the_numbers() -> None:
     box, _ = outbox(first_index={"audio": 7})
     for number in range(6):

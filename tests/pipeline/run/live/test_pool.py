@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -19,6 +20,7 @@ from pipeline.testing import brightness_lane, scripted_frames
 
 LANE = brightness_lane(batch=1)
 TICKS = 600
+WITHIN_S = 60.0
 
 
 def task(stream: str) -> Task:
@@ -52,3 +54,15 @@ def test_answers_for_a_stream_that_ended_are_not_those_of_the_next_of_its_name()
                 break
         pool.close()
     assert settled == [("gate", 1)]
+
+
+def test_nobody_stands_by_where_that_is_not_wanted() -> None:
+    with LocalCrew() as crew:
+        pool = LivePool(crew, (LANE,), 1, None, Metrics(), lambda *_: None, spare=False)
+        latest = time.monotonic() + WITHIN_S
+        while not pool.ready:
+            assert time.monotonic() < latest
+            pool.tick(set(crew.wait(pool.waits_for(), 0.1)))
+        assert pool.members[0].ready
+        assert [worker.name for worker in crew.workers] == ["0"]
+        pool.close()

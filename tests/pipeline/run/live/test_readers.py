@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.media.address import LiveAddress
 from pipeline.metrics import Metrics
-from pipeline.run.live.readers import Readers
+from pipeline.run.live.readers import STEP_S, Press, Readers
 from pipeline.run.live.tended import StreamPlan, Tended
 from pipeline.run.local_crew import LocalCrew
 from pipeline.testing import brightness_lane
@@ -90,3 +90,20 @@ def test_streams_of_one_priority_lower_their_rates_alike(crew: LocalCrew, film: 
     late.under_way.append(0.0)
     readers.govern([late, prompt, first], 4.5)
     assert [readers.level(stream) for stream in (late, prompt, first)] == [1, 1, 0]
+
+
+def test_while_the_pool_is_busy_a_reader_keeps_what_it_has(crew: LocalCrew, stream: Tended) -> None:
+    readers = Readers(crew, 6, Metrics())
+    asked(crew, readers, stream)
+    assert stream.call is not None
+    crew.wait([stream.call[0]], 30)
+    readers.heard(stream)
+    busy = Press(waiting=1, rivals=3)
+    readers.ask(stream, stream.asked_at + STEP_S / 2, busy)
+    assert stream.call is None
+    readers.ask(stream, stream.asked_at + 2 * STEP_S, busy)  # a sign of life, and no batch
+    assert stream.call is not None
+    crew.wait([stream.call[0]], 30)
+    heard = readers.heard(stream)
+    assert heard is not None
+    assert heard[0].marks == ()

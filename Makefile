@@ -78,9 +78,9 @@ bench: $(VENV)/.dev ## measure: overhead against a bare loop, Mask R-CNN, and th
 # The operator's case takes hours; MINUTES=5 makes its last part shorter.
 MINUTES ?= 60
 .PHONY: soak
-soak: $(VENV)/.dev ## live streams through every trial in full, then MINUTES=60 of faults; JSON in out/trials
+soak: $(VENV)/.dev ## every trial of live streams and offline jobs in full, MINUTES=60 of faults; JSON in out/trials
 	WITNESS_TRIALS=full WITNESS_SOAK_MINUTES=$(MINUTES) WITNESS_OUT=$(OUT) OMP_NUM_THREADS=1 \
-	  $(BIN)/pytest -v tests/live
+	  $(BIN)/pytest -v tests/live tests/batch
 
 .PHONY: train-sound train-instances train-action
 train-sound train-instances train-action: $(VENV)/.dev ## train a network that ships, anew, by its recipe

@@ -29,6 +29,7 @@ from pipeline.config.streams import (
 from pipeline.lanes import LaneConfig
 from pipeline.lanes.gate import MotionGateConfig
 from pipeline.lanes.labels import HysteresisConfig
+from pipeline.lanes.packet_gate import PacketGateConfig, VectorGateConfig
 from pipeline.metrics import Metrics
 
 HERE = Path(__file__).parent
@@ -211,12 +212,20 @@ def config_page() -> str:
         "### `gate` of a lane",
         "Without one, every sampled frame is analysed. `gate: motion` is the short form; "
         "[what it costs and what it misses](gating.md).",
-        *_record(MotionGateConfig),
+        *_gate_parts(),
         "### `spans` of a lane",
         *_record(HysteresisConfig),
         *_fleet_parts(),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _gate_parts() -> list[str]:
+    """The keys of every kind of gate."""
+    parts = []
+    for gate in (MotionGateConfig, PacketGateConfig, VectorGateConfig):
+        parts += [f"#### `kind: {gate.model_fields['kind'].default}`", *_record(gate)]
+    return parts
 
 
 def _fleet_parts() -> list[str]:
@@ -287,10 +296,13 @@ def _type(field: dict[str, Any], schema: dict[str, Any]) -> str:
             "CredentialsConfig": "see [credentials](#credentials)",
             "TlsConfig": "see [tls](#tls)",
             "ControlConfig": "see [control](#control)",
-            "MotionGateConfig": "`motion`, or see [gate](#gate-of-a-lane)",
+            "MotionGateConfig": "`motion`",
+            "PacketGateConfig": "`packets`",
+            "VectorGateConfig": "`vectors`, or see [gate](#gate-of-a-lane)",
         }.get(name, "see [spans](#spans-of-a-lane)")
-    if "anyOf" in field:
-        kinds = [_type(kind, schema) for kind in field["anyOf"] if kind.get("type") != "null"]
+    if "anyOf" in field or "oneOf" in field:
+        known = field.get("anyOf") or field["oneOf"]
+        kinds = [_type(kind, schema) for kind in known if kind.get("type") != "null"]
         return ", or ".join(kinds)
     if "const" in field:
         return f"`{field['const']}`"

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline import cli_streams
+from pipeline import cli_batch, cli_streams
 from pipeline.cli_networks import OfflineOption, add_to
 
 app = typer.Typer(
@@ -136,6 +136,7 @@ def doctor() -> None:
 
 add_to(app)
 cli_streams.add_to(app)
+cli_batch.add_to(app)
 
 
 def main() -> None:

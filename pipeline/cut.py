@@ -14,7 +14,19 @@ from fractions import Fraction
 from pipeline.errors import SourceError
 from pipeline.lane import Lane, Windower
 from pipeline.media.decode import Decoder
-from pipeline.records import AudioChunk, Frame, Gap, Medium, Span, StreamInfo, Window
+from pipeline.media.gops import GopRow
+from pipeline.media.scan import ScanSettings
+from pipeline.records import (
+    AudioChunk,
+    Frame,
+    Gap,
+    Item,
+    Medium,
+    Skipped,
+    Span,
+    StreamInfo,
+    Window,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,24 +99,38 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class ReadReport:
-    """How reading ended: the reader's side of the books. `error` is None when it went well."""
+    """How reading ended: the reader's side of the books. `error` is None when it went well.
+
+    `scan` tells what became of the groups of pictures, where not all of them were decoded.
+    """
 
     progress: Progress
     troubles: dict[str, int]
     gaps: tuple[Gap, ...]
     error: str | None
+    scan: tuple[GopRow, ...] = ()
 
 
 class Reader:
     """Decodes one source once and cuts it into windows for every lane that it has a medium for.
 
     Raises SourceError when the source cannot be opened. A source that breaks off later gives
-    what it held until then, and says so in its report.
+    what it held until then, and says so in its report. With a `scan` not all of it is decoded;
+    pictures that were not are counted among the decoded ones and, for every lane, as gated.
     """
 
-    def __init__(self, source: str, stream: str, lanes: Sequence[Lane]) -> None:
+    def __init__(
+        self,
+        source: str,
+        stream: str,
+        lanes: Sequence[Lane],
+        *,
+        begin: Fraction = Fraction(0),
+        scan: ScanSettings | None = None,
+    ) -> None:
         self._exit = ExitStack()
-        decoder = Decoder(source, stream, media={lane.medium for lane in lanes})
+        media = {lane.medium for lane in lanes}
+        decoder = Decoder(source, stream, media=media, begin=begin, scan=scan)
         self._decoder = self._exit.enter_context(decoder)
         self.info: StreamInfo = self._decoder.info
         self.lanes = tuple(lane for lane in lanes if lane.medium in self.info.media)
@@ -113,13 +139,13 @@ class Reader:
         self._held: dict[str, list[Window]] = {lane.name: [] for lane in self.lanes}
         self._decoded: Counter[str] = Counter()
         self._gaps: list[Gap] = []
-        self._latest: dict[Medium, Frame | AudioChunk] = {}
+        self._latest: dict[Medium, Frame | AudioChunk | Skipped] = {}
         self._error: str | None = None
 
     def cuts(self) -> Iterator[Cut]:
         """Batches of windows, each of one lane and at most that lane's batch long."""
         try:
-            for item in self._decoder.items():
+            for item in self._items():
                 yield from self._offer(item)
         except SourceError as error:
             self._error = str(error)
@@ -133,18 +159,27 @@ class Reader:
         troubles = {
             f"{medium}_{kind}": count for (medium, kind), count in self._decoder.troubles.items()
         }
-        return ReadReport(self._progress(), troubles, tuple(self._gaps), self._error)
+        gaps, scan = tuple(self._gaps), self._decoder.scanned
+        return ReadReport(self._progress(), troubles, gaps, self._error, scan)
+
+    def moved(self) -> int:
+        """A number that changes as reading goes on, to be looked at from another thread."""
+        return sum(self._decoded.values()) + sum(self._decoder.troubles.copy().values())
 
     def close(self) -> None:
         """Lets go of the source."""
         self._exit.close()
 
-    def _offer(self, item: Frame | AudioChunk | Gap) -> Iterator[Cut]:
-        medium: Medium = _medium_of(item)
+    def _items(self) -> Iterator[Item]:
+        """What is read of the source: here all of it."""
+        return self._decoder.items()
+
+    def _offer(self, item: Item) -> Iterator[Cut]:
+        medium: Medium = medium_of(item)
         if isinstance(item, Gap):
             self._gaps.append(item)
         else:
-            self._decoded[medium] += 1 if isinstance(item, Frame) else item.samples.shape[1]
+            self._decoded[medium] += units_of(item)
             self._latest[medium] = item
         for lane in self.lanes:
             if lane.medium == medium:
@@ -172,7 +207,15 @@ def _sums(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
     return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
 
-def _medium_of(item: Frame | AudioChunk | Gap) -> Medium:
+def medium_of(item: Item) -> Medium:
+    """Whether it was seen or heard."""
     if isinstance(item, Gap):
         return item.medium
-    return "video" if isinstance(item, Frame) else "audio"
+    return "audio" if isinstance(item, AudioChunk) else "video"
+
+
+def units_of(item: Frame | AudioChunk | Skipped) -> int:
+    """How many frames or samples it stands for in the books."""
+    if isinstance(item, Frame):
+        return 1
+    return item.frames if isinstance(item, Skipped) else item.samples.shape[1]

@@ -13,11 +13,11 @@ from typing import Any, Protocol
 
 from models.card import Card
 from pipeline.records import (
-    AudioChunk,
     Event,
     Failure,
+    Feature,
     Frame,
-    Gap,
+    Item,
     Medium,
     Prediction,
     Span,
@@ -64,7 +64,7 @@ class Windower(Protocol):
         A lane whose network must hear everything ignores it.
         """
 
-    def push(self, item: Frame | AudioChunk | Gap) -> Iterable[Window]:
+    def push(self, item: Item) -> Iterable[Window]:
         """The windows that this item completes, often none."""
 
     def flush(self) -> Iterable[Window]:
@@ -85,6 +85,19 @@ class Predictor(Protocol):
 
     def recall(self, known: Any) -> None:
         """Takes over what another predictor of this lane remembered."""
+
+
+class TwoStepPredictor(Predictor, Protocol):
+    """Answers in two steps: a heavy one without memory, and a cheap one that goes in order.
+
+    So the first step of a long stream may run anywhere, in any order; the answers are the same.
+    """
+
+    def see(self, windows: Sequence[Window]) -> list[Feature]:
+        """One feature a window, in the same order; keeps nothing of any stream."""
+
+    def follow(self, features: Sequence[Feature]) -> list[Prediction]:
+        """One prediction a feature; the features of a stream come in order."""
 
 
 class Stateless:
@@ -127,7 +140,9 @@ class Lane:
     A `pinned` lane's predictor keeps state per stream, so all windows of a stream go, in order,
     to the same pool member. `batch` is how many windows one call of the network holds. `card` is
     what the weights say of themselves, for the records. `warm_s` is for how long after a beginning
-    its answers lack what came before: the network's reach back in time.
+    its answers lack what came before: the network's reach back in time. Of a `divisible` lane the
+    heavy part keeps nothing between windows: it is stateless, or a `TwoStepPredictor`, and no gate
+    chooses by what it has seen; so a long stream may be cut anywhere, with the same answers.
     """
 
     name: str
@@ -139,3 +154,4 @@ class Lane:
     make_aggregator: Callable[[str], Aggregator]
     card: Card
     warm_s: float = 0.0
+    divisible: bool = False

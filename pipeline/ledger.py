@@ -123,8 +123,8 @@ class Ledger:
     def to_json(self) -> dict[str, Any]:
         """The books as plain data, for the summary and the report."""
         return {
-            "decoded": dict(self.decoded),
-            "troubles": dict(self.troubles),
+            "decoded": dict(sorted(self.decoded.items())),
+            "troubles": dict(sorted(self.troubles.items())),
             "gaps": self.gaps,
             "closed": not self.problems(),
             "lanes": {name: book.to_json() for name, book in self.lanes.items()},

@@ -13,6 +13,7 @@ from pipeline.ledger import Ledger
 from pipeline.records import Digest
 
 if TYPE_CHECKING:
+    from pipeline.batch.tally import Tally
     from pipeline.run.live.tended import StreamStatus
 
 M = TypeVar("M", Counter, Gauge, Histogram)
@@ -53,7 +54,25 @@ class Metrics:
         self.speed = g("speed_ratio", "Media seconds analysed per wall second", ["stream"])
         self.queued = g("queued_windows", "Windows waiting for a pool member", ["lane"])
         self.seconds = h("inference_seconds", "Time of one call of a network", ["lane"], SECONDS)
-        self.batch = h("batch_windows", "Windows in one call of a network", ["lane"], WINDOWS)
+        self.windows = h("batch_windows", "Windows in one call of a network", ["lane"], WINDOWS)
+        self.job_videos = g("job_videos", "Videos of an offline job", ["state"])
+        self.job_media = c("job_media_seconds", "Media time an offline job went through", [])
+        self.job_events = c("job_events", "Events that an offline job has written", [])
+        self.job_workers_lost = c("job_workers_lost", "Workers of an offline job that died", [])
+        self.job_speed = g("job_speed_ratio", "Media seconds of an offline job per second", [])
+        self.job_left = g("job_left_seconds", "How long an offline job will still take", [])
+        self.job_units = g("job_units_running", "Units of an offline job under way", [])
+
+    def batch(self, tally: Tally) -> None:
+        """Takes how far an offline job is."""
+        for state in ("todo", "before", "done", "partial", "failed"):
+            self.job_videos.labels(state).set(getattr(tally, state))
+        self._raise_to(self.job_media, tally.media_s)
+        self._raise_to(self.job_events, tally.events)
+        self._raise_to(self.job_workers_lost, tally.workers_lost)
+        self.job_speed.set(tally.speed)
+        self.job_left.set(tally.left_s if tally.left_s is not None else float("nan"))
+        self.job_units.set(len(tally.running))
 
     def read(self, stream: str, progress: Progress) -> None:
         """Takes a reader's totals so far."""
@@ -93,7 +112,7 @@ class Metrics:
     def answered(self, lane: str, windows: int, seconds: float) -> None:
         """Takes the cost of one call of a pool member."""
         self.seconds.labels(lane).observe(seconds)
-        self.batch.labels(lane).observe(windows)
+        self.windows.labels(lane).observe(windows)
 
     def wrote(self, events: Iterable[Digest]) -> None:
         """Counts events that a keeper has written."""
@@ -115,7 +134,7 @@ class Metrics:
         key = (counter, *labels)
         step = total - self._told.get(key, 0.0)
         if step > 0:
-            counter.labels(*labels).inc(step)
+            (counter.labels(*labels) if labels else counter).inc(step)
             self._told[key] = total
 
     def _counter(self, name: str, told: str, labels: list[str]) -> Counter:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any, TypeVar
 
 from pipeline.lane import Lane
-from pipeline.records import Failure, Prediction, Window
+from pipeline.records import Failure, Feature, Prediction, Window
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class PoolMember:
         if threads:
             torch.set_num_threads(threads)
         self._batches = {lane.name: lane.batch for lane in lanes}
-        self._predictors = {lane.name: lane.make_predictor() for lane in lanes}
+        self._predictors: dict[str, Any] = {lane.name: lane.make_predictor() for lane in lanes}
 
     def ready(self) -> tuple[str, ...]:
         """The lanes whose networks are loaded."""
@@ -47,7 +50,7 @@ class PoolMember:
         started = time.perf_counter()
         answers: list[Prediction | Failure] = []
         for group in _groups(windows, self._batches[lane]):
-            answers += self._answer(lane, group)
+            answers += _each(self._predictors[lane].predict, group)
         return Answers(lane, answers, time.perf_counter() - started)
 
     def answer_each(
@@ -57,6 +60,31 @@ class PoolMember:
         answered = self.predict(lane, [window for part in parts for window in part])
         rest = iter(answered.answers)
         return (answered.seconds, *([next(rest) for _ in part] for part in parts))
+
+    def see(self, lane: str, windows: Sequence[Window]) -> list[Feature | Prediction | Failure]:
+        """The part of an answer to each window that needs nothing of the windows before it.
+
+        All of it where the network keeps no memory; else what it will `follow`.
+        """
+        predictor = self._predictors[lane]
+        if not hasattr(predictor, "see"):
+            return [*self.predict(lane, windows).answers]
+        out: list[Feature | Prediction | Failure] = []
+        for group in _groups(windows, self._batches[lane]):
+            out += _each(predictor.see, group)
+        return out
+
+    def follow(
+        self, lane: str, seen: Sequence[Feature | Prediction | Failure]
+    ) -> list[Prediction | Failure]:
+        """The whole answers to what was seen of a stream, in order."""
+        out: list[Prediction | Failure] = []
+        for known in seen:
+            if isinstance(known, Feature):
+                out += self._predictors[lane].follow([known])
+            else:
+                out.append(known)
+        return out
 
     def forget(self, stream: str) -> None:
         """Drops what every network has cached of a stream that has ended."""
@@ -73,13 +101,17 @@ class PoolMember:
         for name, known in pickle.loads(checkpoint).items():
             self._predictors[name].recall(known)
 
-    def _answer(self, lane: str, group: Sequence[Window]) -> Sequence[Prediction | Failure]:
-        try:
-            return self._predictors[lane].predict(group)
-        except Exception as error:  # whatever a network raises, the other windows go on
-            if len(group) == 1:
-                return [Failure(group[0].mark, type(error).__name__)]
-            return [answer for window in group for answer in self._answer(lane, [window])]
+
+def _each(
+    answer: Callable[[Sequence[Window]], Sequence[Answer]], group: Sequence[Window]
+) -> Sequence[Answer | Failure]:
+    """What the network says of each window; a Failure for those that it cannot take."""
+    try:
+        return answer(group)
+    except Exception as error:  # whatever a network raises, the other windows go on
+        if len(group) == 1:
+            return [Failure(group[0].mark, type(error).__name__)]
+        return [known for window in group for known in _each(answer, [window])]
 
 
 def _groups(windows: Sequence[Window], most: int) -> Iterator[list[Window]]:

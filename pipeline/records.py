@@ -99,19 +99,36 @@ class Pixels(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A decoded picture at its exact time; `index` counts the decoded frames of the stream."""
+    """A decoded picture at its exact time; `index` counts the decoded frames of the stream.
+
+    `read_bytes` is what all pictures but key frames took so far, of this connection; `moving` the
+    share of the picture that moves, where motion vectors are read and it has some.
+    """
 
     index: int
     pts: int
     duration: int
     time_base: Fraction
     pixels: Pixels
+    read_bytes: int = 0
+    moving: float | None = None
 
     @property
     def span(self) -> Span:
         """When it is shown; each end is converted once."""
         start = self.pts * self.time_base
         return Span(start, (self.pts + self.duration) * self.time_base)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Pictures that were passed over undecoded, because nothing changes in them, in a row.
+
+    They are counted as their packets are, and stand in the books like frames that a gate withheld.
+    """
+
+    span: Span
+    frames: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +161,10 @@ class Gap:
     medium: Medium
     span: Span
     reason: str
+
+
+Item = Frame | AudioChunk | Gap | Skipped
+"""What decoding gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +227,14 @@ class Prediction:
     mark: Mark
     scores: NDArray[np.float32] | None = None
     instances: tuple[InstanceMask, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """What a frame CNN saw in one window (F,), before the network that reads frames in order."""
+
+    mark: Mark
+    values: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,10 @@ class Settler:
         self._balance(report, lost)
         return self._write(out)
 
+    def expects(self, lane: str) -> int:
+        """The index of the window whose answer comes next."""
+        return self._next[lane]
+
     def snapshot(self) -> bytes:
         """All that it knows of the stream but its sinks, for a settler that goes on after it."""
         known = (self._aggregators, self._next, self._waiting, self._timeline, self.ledger)

@@ -94,14 +94,20 @@ def plan(request: RunRequest, tell: Callable[[str], None]) -> Job:
 
     `tell` hears which runtimes a measurement chose, where the config leaves it open.
     """
-    config = _config(request)
     device = choose_device(request.device)
-    check_runtimes(config, device)
-    if any(lane.runtime == "auto" for lane in config.lanes):
-        config = settle_runtimes(config, device, request.out, example("street.mp4"), tell)
+    config = planned_config(request, device, tell)
     sources = name_sources(request.addresses, request.names)
     lanes = build_lanes(config, device, offline=request.offline)
     return Job(sources, config, request.out, device, lanes)
+
+
+def planned_config(request: RunRequest, device: str, tell: Callable[[str], None]) -> RunConfig:
+    """The config that is asked for, with a runtime for each lane that this machine has."""
+    config = asked_config(request)
+    check_runtimes(config, device)
+    if any(lane.runtime == "auto" for lane in config.lanes):
+        config = settle_runtimes(config, device, request.out, example("street.mp4"), tell)
+    return config
 
 
 def run_engine(
@@ -117,7 +123,8 @@ def run_engine(
     return run_ray(job, watcher, metrics)
 
 
-def _config(request: RunRequest) -> RunConfig:
+def asked_config(request: RunRequest) -> RunConfig:
+    """The config of a request as it is written, less the lanes that are not wanted."""
     config = RunConfig()
     if request.config is not None:
         from pipeline.config.load import load_config

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +18,7 @@ from pipeline.lanes.labels import HysteresisConfig, LabelAggregator
 from pipeline.lanes.sampling import RateSampler
 from pipeline.lanes.throttle import Throttle
 from pipeline.lanes.windowing import FrameWindower, fit_exactly
-from pipeline.records import Prediction, Window
+from pipeline.records import Feature, Mark, Prediction, Window
 
 if TYPE_CHECKING:
     from models.clip import StreamLabeller
@@ -73,6 +73,8 @@ class ActionLane(StrictModel):
             ),
             card=card,
             warm_s=WARM_S,
+            # A clip CNN sees many frames at once: it would have to begin where a clip begins.
+            divisible=self.gate is None and "frames" not in card.architecture.get("cnn", {}),
         )
 
 
@@ -128,16 +130,36 @@ class ActionPredictor:
         answers = []
         states = dict(self._states)
         with torch.inference_mode():
-            for first in range(0, len(windows), self._batch):
-                group = windows[first : first + self._batch]
-                pictures = np.stack([window.data for window in group])
-                if len(group) < self._batch:
-                    pad = [(0, self._batch - len(group))] + [(0, 0)] * 3
-                    pictures = np.pad(pictures, pad)
-                features = self._network.features(pictures)
-                for number, window in enumerate(group):
-                    answers.append(self._step(window, features[number : number + 1], states))
+            for window, feature in self._seen(windows):
+                answers.append(self._step(window.mark, feature, states))
         self._states = states  # only now: a batch that failed half-way is tried again, whole
+        return answers
+
+    def see(self, windows: Sequence[Window]) -> list[Feature]:
+        """(F,) what the frame CNN sees in each window, in the windows' order."""
+        import torch
+
+        with torch.inference_mode():
+            return [
+                Feature(window.mark, feature[0].float().cpu().numpy())
+                for window, feature in self._seen(windows)
+            ]
+
+    def follow(self, features: Sequence[Feature]) -> list[Prediction]:
+        """What `predict` would have said of the windows that these features were seen in."""
+        import torch
+
+        states = dict(self._states)
+        with torch.inference_mode():
+            answers = [
+                self._step(
+                    feature.mark,
+                    torch.from_numpy(feature.values.copy()).to(self._device)[None],
+                    states,
+                )
+                for feature in features
+            ]
+        self._states = states
         return answers
 
     def forget(self, stream: str) -> None:
@@ -152,10 +174,21 @@ class ActionPredictor:
         """Goes on from these states."""
         self._states = dict(known)
 
-    def _step(self, window: Window, feature: Any, states: dict[str, Any]) -> Prediction:
+    def _seen(self, windows: Sequence[Window]) -> Iterator[tuple[Window, Any]]:
+        """Each window with its feature (1, F), computed in batches of one fixed shape."""
+        for first in range(0, len(windows), self._batch):
+            group = windows[first : first + self._batch]
+            pictures = np.stack([window.data for window in group])
+            if len(group) < self._batch:
+                pad = [(0, self._batch - len(group))] + [(0, 0)] * 3
+                pictures = np.pad(pictures, pad)
+            features = self._network.features(pictures)
+            for number, window in enumerate(group):
+                yield window, features[number : number + 1]
+
+    def _step(self, mark: Mark, feature: Any, states: dict[str, Any]) -> Prediction:
         import torch
 
-        mark = window.mark
         state = None if mark.fresh else states.get(mark.stream)
         if state is None:
             state = self._network.initial_state(1)

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field
 
 from pipeline.config.base import Score, Seconds, StrictModel
 from pipeline.lane import Gate
+from pipeline.lanes.packet_gate import PacketGateConfig, VectorGateConfig
 from pipeline.records import Frame
 
 LEAST_PX = 160
@@ -63,7 +64,11 @@ def _named(value: Any) -> Any:
 
 
 # The short form `gate: motion` is the kind with its defaults.
-GateConfig = Annotated[MotionGateConfig, BeforeValidator(_named)]
+GateConfig = Annotated[
+    MotionGateConfig | PacketGateConfig | VectorGateConfig,
+    Field(discriminator="kind"),
+    BeforeValidator(_named),
+]
 
 
 class MotionGate:

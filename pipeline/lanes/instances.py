@@ -72,6 +72,7 @@ class InstancesLane(StrictModel):
                 InstanceAggregator, lane=self.name, card=card, rate_hz=self.rate_hz
             ),
             card=card,
+            divisible=self.gate is None,
         )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.lane import Gate
 from pipeline.lanes.sampling import RateSampler
 from pipeline.lanes.throttle import Throttle
-from pipeline.records import AudioChunk, Frame, Gap, Mark, Span, Window
+from pipeline.records import AudioChunk, Frame, Gap, Item, Mark, Skipped, Span, Window
 
 Fit = Callable[[int, int], tuple[int, int]]
 
@@ -42,7 +42,8 @@ class FrameWindower:
     """One window for each frame that is let through, converted and scaled once.
 
     First the sampler chooses, then the throttle, if there is overload, then the gate. The first
-    frame of all and the first after a Gap pass the gate whatever it says.
+    frame of all and the first after a Gap pass the gate whatever it says. Pictures that were passed
+    over undecoded count as gated, whether or not the sampler would have chosen them.
     """
 
     def __init__(
@@ -98,11 +99,15 @@ class FrameWindower:
         if self._throttle is not None:
             self._throttle.set_level(level)
 
-    def push(self, item: Frame | AudioChunk | Gap) -> Iterator[Window]:
+    def push(self, item: Item) -> Iterator[Window]:
         """The window of this frame, if it is sampled."""
         if isinstance(item, Gap):
             self._fresh = True
             self._still.interrupted()
+            return
+        if isinstance(item, Skipped):
+            self._gated += item.frames
+            self._still.withheld(item.span)
             return
         if not isinstance(item, Frame):
             message = f"lane {self._lane} watches pictures and was given {type(item).__name__}"
@@ -119,7 +124,7 @@ class FrameWindower:
             return
         size = (item.pixels.width, item.pixels.height)
         picture = item.pixels.rgb(*self._fit(*size))
-        still = self._still.passed(item.span) if self._gate is not None else None
+        still = self._still.passed(item.span)
         mark = Mark(self._stream, self._lane, self._index, item.span, 1, size, self._fresh, still)
         self._index += 1
         self._fresh = False
@@ -221,7 +226,7 @@ class HopWindower:
     def set_level(self, level: int) -> None:
         """Nothing: the network must hear every sample."""
 
-    def push(self, item: Frame | AudioChunk | Gap) -> Iterator[Window]:
+    def push(self, item: Item) -> Iterator[Window]:
         """The hops that this chunk completes."""
         if isinstance(item, Gap):
             yield from self.flush()

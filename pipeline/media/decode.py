@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from fractions import Fraction
 from typing import Any, Self
 
 import av
@@ -16,12 +17,15 @@ from pipeline.media.address import OpenPlan
 from pipeline.media.anchor import Anchor
 from pipeline.media.clock import AudioClock, VideoClock
 from pipeline.media.damage import LOSSY_KINDS, Damage
+from pipeline.media.gops import GopRow, Sieve, Step
 from pipeline.media.opening import Opened, exact, opened, reason, redact
-from pipeline.media.part import AudioPart, Item, Part, VideoPart
+from pipeline.media.part import AudioPart, Part, VideoPart
 from pipeline.media.probe import describe, stream_name
-from pipeline.records import Medium, StreamInfo
+from pipeline.media.scan import ScanSettings
+from pipeline.records import Frame, Item, Medium, Skipped, StreamInfo
 
 BAD_READS_IN_A_ROW = 100
+ANY_JUMP_S = Fraction(10**9)
 _DAMAGED = (
     av.error.InvalidDataError,
     av.error.MemoryError,
@@ -42,7 +46,8 @@ class Decoder:
     one, damaged pictures are concealed in the same way every time, and many sources share a machine
     best. Troubles are added to `troubles` if it is given. `heard` is called with each packet before
     it is decoded; where it says False the packet is left out. By then `anchor` is there, and
-    whoever heard the first packet may still move it.
+    whoever heard the first packet may still move it. With a `scan` not every group of pictures is
+    decoded: what was passed over comes as Skipped, and `scanned` says why.
     """
 
     def __init__(
@@ -56,6 +61,8 @@ class Decoder:
         threads: int = 1,
         heard: Callable[[Packet[Any]], bool] | None = None,
         troubles: Counter[tuple[str, str]] | None = None,
+        begin: Fraction = Fraction(0),
+        scan: ScanSettings | None = None,
     ) -> None:
         self.source = source if isinstance(source, str) else source.shown
         self.stream = stream or stream_name(self.source)
@@ -64,8 +71,12 @@ class Decoder:
         self._from = source
         self._timeout_s = timeout_s
         self._options = options
-        self._threads = threads
+        # What was decoded decides on what is: it must not depend on the number of threads.
+        self._threads = threads if scan is None else 1
         self._heard = heard
+        self._begin = begin
+        self._scan = scan
+        self._sieve: Sieve | None = None
         self.anchor = Anchor(None)
         self._damage: Damage | None = None
         self._exit = ExitStack()
@@ -92,6 +103,11 @@ class Decoder:
     def decoded(self) -> dict[Medium, int]:
         """How many pictures and samples were decoded so far."""
         return {part.medium: part.decoded for part in self._playing.values()}
+
+    @property
+    def scanned(self) -> tuple[GopRow, ...]:
+        """What became of the groups of pictures so far, and why; nothing without a scan."""
+        return () if self._sieve is None else self._sieve.rows
 
     def __enter__(self) -> Self:
         """Opens the source; raises SourceMissing or SourceUnreadable."""
@@ -125,12 +141,15 @@ class Decoder:
             raise ValueError(message)
         self._read = True
         parts = self._playing = self._parts(self._opened)
+        if self._begin > 0:
+            self._seek(self._opened)
         lost: str | None = None
         try:
-            for packet in self._packets(self._opened, parts):
-                yield from parts[packet.stream.index].decode(packet)
+            yield from self._decoded(self._packets(self._opened, parts), parts)
         except av.FFmpegError as error:
             lost = reason(error)
+        if self._sieve is not None:
+            yield from self._sifted(self._sieve, self._sieve.flush(), parts)
         for part in parts.values():
             yield from part.drain()
         if lost is not None:
@@ -144,6 +163,8 @@ class Decoder:
         if source.video is not None and "video" in self._media:
             source.video.thread_type = "AUTO"
             source.video.codec_context.thread_count = self._threads
+            if self._scan is not None and self._scan.kind == "vectors":
+                source.video.codec_context.options |= {"flags2": "+export_mvs"}
             rate = self.info.video.rate_from_header if self.info.video else None
             base = exact(source.video.time_base)
             if isinstance(self._from, OpenPlan) and self._from.kind in LOSSY_KINDS:
@@ -158,6 +179,44 @@ class Decoder:
             if stream.index not in parts:
                 stream.discard = Discard.all
         return parts
+
+    def _decoded(
+        self, packets: Iterator[Packet[Stream]], parts: Mapping[int, Part]
+    ) -> Iterator[Item]:
+        video = self._opened.video if self._opened and "video" in self._media else None
+        if self._scan is None or self._scan.kind not in ("packets", "keyframes") or video is None:
+            for packet in packets:
+                yield from parts[packet.stream.index].decode(packet)
+            return
+        self._sieve = sieve = Sieve(self._scan, video, self.anchor)
+        for packet in packets:
+            yield from self._sifted(sieve, sieve.push(packet), parts)
+
+    def _sifted(
+        self, sieve: Sieve, steps: Iterator[Step], parts: Mapping[int, Part]
+    ) -> Iterator[Item]:
+        for step in steps:
+            items: Iterator[Item]
+            if step.decode:
+                items = (i for one in step.packets for i in parts[one.stream_index].decode(one))
+            else:
+                pictures = parts[sieve.video]
+                assert isinstance(pictures, VideoPart)
+                items = pictures.pass_over(step.packets)
+            for item in items:
+                if isinstance(item, Frame | Skipped):
+                    sieve.look(item)
+                yield item
+
+    def _seek(self, source: Opened) -> None:
+        """Goes to the key frame before `begin`; where the container cannot, to its start."""
+        stream = source.video if "video" in self._media else source.audio
+        if stream is None:
+            return
+        self.anchor.longest_jump = ANY_JUMP_S  # the first picture may lie far from 0
+        time = self._begin + (source.origin or Fraction(0))
+        with suppress(av.FFmpegError):
+            source.container.seek(int(time / exact(stream.time_base)), stream=stream)
 
     def _packets(self, source: Opened, parts: Mapping[int, Part]) -> Iterator[Packet[Stream]]:
         streams = [source.container.streams[index] for index in parts]

@@ -26,11 +26,10 @@ from pipeline.media.decode import Decoder
 from pipeline.media.folder import Segments
 from pipeline.media.lateness import TIE_STEP_S, Lateness, Tie
 from pipeline.media.opening import exact
-from pipeline.media.part import Item
 from pipeline.media.pulse import Pulse, Reached
 from pipeline.media.retold import Retold, content_of
 from pipeline.media.silence import Silence
-from pipeline.records import Frame, Gap, Medium, Span, StreamInfo
+from pipeline.records import AudioChunk, Frame, Gap, Item, Medium, Span, StreamInfo
 
 STEADY_S = 5.0
 """A connection that held for so long was a good one: the next attempt follows at once."""
@@ -291,4 +290,4 @@ class LiveSource:
 
 
 def _medium_of(item: Item) -> Medium:
-    return "video" if isinstance(item, Frame) else "audio"
+    return "audio" if isinstance(item, AudioChunk) else "video"

@@ -32,6 +32,7 @@ from pipeline.errors import (
 )
 from pipeline.media.accelerate import accelerator
 from pipeline.media.address import OpenPlan, typed_plan
+from pipeline.media.bucket import LIBRARIES, BucketFile, is_bucket
 from pipeline.media.kinds import LOCAL_KINDS
 from pipeline.media.parts import PartOpener, Playlist, WebFile, refuse_parts
 from pipeline.media.web import WebClient
@@ -91,16 +92,16 @@ def shown(source: str | OpenPlan) -> str:
 
 
 def local_path(source: str) -> Path | None:
-    """Where the source is on this machine's disk, or None when it is on the network."""
+    """Where the source is on this machine's disk, or None when it is elsewhere."""
     if source.startswith("file:"):
         return Path(re.sub(r"^file:(//)?", "", source))
     path = Path(source)
     scheme = _SCHEME.match(source)
     if scheme is None or path.exists():
         return path
-    if scheme[1].lower() in NETWORK_SCHEMES:
+    if scheme[1].lower() in NETWORK_SCHEMES or is_bucket(source):
         return None
-    known = ", ".join(sorted(NETWORK_SCHEMES))
+    known = ", ".join(sorted(NETWORK_SCHEMES.union(LIBRARIES)))
     message = (
         f"{redact(source)}: cannot open {scheme[1]!r} addresses; give a file or one of {known}"
     )
@@ -147,6 +148,8 @@ def _plan_for(source: str, timeout_s: float | None) -> OpenPlan:
     path = local_path(source)
     if path is not None:
         return OpenPlan(str(path), redact(source), "file", None, {}, "file", None)
+    if is_bucket(source):
+        return OpenPlan(source, redact(source), "http", None, {}, "crypto", None)
     timeout = NETWORK_TIMEOUT_S if timeout_s is None else timeout_s
     if source.startswith(("http:", "https:")):
         return typed_plan(source, timeout)
@@ -157,7 +160,7 @@ def _plan_for(source: str, timeout_s: float | None) -> OpenPlan:
 def _container(
     plan: OpenPlan, options: Mapping[str, str], exit_stack: ExitStack
 ) -> tuple[InputContainer, str]:
-    what: str | WebFile = plan.url
+    what: str | WebFile | BucketFile = plan.url
     form = plan.format
     io_open: PartOpener | None = None
     if plan.kind in LOCAL_KINDS:
@@ -170,6 +173,8 @@ def _container(
         else:
             what = exit_stack.enter_context(closing(WebFile(client, plan.url)))
             form, io_open = form or what.format, refuse_parts
+    elif is_bucket(plan.url):
+        what, io_open = exit_stack.enter_context(closing(BucketFile(plan.url))), refuse_parts
     hardware, note = accelerator(plan.hwaccel)
     container = av.open(
         what,

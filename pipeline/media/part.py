@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from pipeline.media.clock import FALLBACK_RATE, AudioClock, Shown, VideoClock
 from pipeline.media.damage import Damage
 from pipeline.media.opening import exact, exact_rate
-from pipeline.media.pixels import UPRIGHT, AvPixels, Orientation, orientation_of
-from pipeline.records import AudioChunk, Frame, Gap, Medium, Span
+from pipeline.media.pixels import UPRIGHT, AvPixels, Orientation, moving, orientation_of
+from pipeline.records import AudioChunk, Frame, Gap, Item, Medium, Skipped, Span
 
-Item = Frame | AudioChunk | Gap
 Troubles = Counter[tuple[str, str]]
 # FFmpeg's frames have room for so many planes; PyAV looks for the end of the list behind them.
 CHANNELS_IN_PLANES = 8
@@ -55,6 +54,12 @@ class Part(ABC):
 
     def drain(self) -> Iterator[Item]:
         """What the decoder still held, at the end of the stream."""
+        yield from self._emptied()
+        yield from self._last()
+        if self._clock.doubted:
+            self._troubles[self.medium, "doubted_pts"] += self._clock.doubted
+
+    def _emptied(self) -> Iterator[Item]:
         try:
             frames = self._stream.decode(None)
         except av.error.EOFError:
@@ -63,9 +68,6 @@ class Part(ABC):
             self._troubles[self.medium, "corrupt_packet"] += 1
             frames = []
         yield from self._placed(frames)
-        yield from self._last()
-        if self._clock.doubted:
-            self._troubles[self.medium, "doubted_pts"] += self._clock.doubted
 
     def _placed(self, frames: list[VideoFrame] | list[AudioFrame]) -> Iterator[Item]:
         for frame in frames:
@@ -111,18 +113,51 @@ class VideoPart(Part):
         self._base = exact(stream.time_base)
         self._reorder = self._reorder_ticks(stream)
         self._held: VideoFrame | None = None
+        self.skipped = 0
+        self._read_bytes = 0
+        self._vectors = "flags2" in stream.codec_context.options
+        self._fed = self._passing = False
+        self._passed: tuple[Shown, Shown] | None = None
+        self._passed_frames = 0
         self._rotation = 0
         self._orientation: Orientation | None = None
+
+    def decode(self, packet: Packet[Any]) -> Iterator[Item]:
+        """What this packet completes, often nothing; a damaged packet is counted and skipped."""
+        self._fed = True
+        if not packet.is_keyframe:
+            self._read_bytes += packet.size
+        return super().decode(packet)
+
+    def pass_over(self, packets: Sequence[Packet[Any]]) -> Iterator[Item]:
+        """What the decoder still held, then these pictures as Skipped; a key frame must follow.
+
+        The clock takes them in the order in which they would have been shown.
+        """
+        if self._fed:
+            yield from self._emptied()
+            self._stream.codec_context.flush_buffers()
+            self._fed = False
+        times = [(self._shown_at(packet), packet.duration) for packet in packets]
+        for time, duration in sorted(times, key=lambda one: (one[0] is None, one[0] or 0)):
+            shown, gap = self._clock.push(time, duration)
+            yield from self._given_out(shown)
+            if gap is not None:
+                yield from self._told()
+                yield gap
+            self._passing = True
+        yield from self._told()
 
     def _place(self, frame: VideoFrame | AudioFrame) -> Iterator[Item]:
         assert isinstance(frame, VideoFrame)
         spoilt = self._damage is not None and self._damage.spoils(frame)
         shown, gap = self._clock.push(self._pts(frame), frame.duration)
         yield from self._given_out(shown)
+        yield from self._told()
         if gap is not None:
             yield from self._whole_again(gap.span.start)
             yield gap
-        self._held, self._spoilt = frame, spoilt
+        self._held, self._spoilt, self._passing = frame, spoilt, False
 
     def _failed(self, packet: Packet[Any]) -> None:
         super()._failed(packet)
@@ -131,6 +166,7 @@ class VideoPart(Part):
 
     def _last(self) -> Iterator[Item]:
         yield from self._given_out(self._clock.flush())
+        yield from self._told()
 
     def _reorder_ticks(self, stream: VideoStream) -> int:
         depth = int(getattr(stream.codec_context, "reorder_depth", 0))
@@ -144,7 +180,22 @@ class VideoPart(Part):
             return frame.pts
         return None if frame.dts is None else frame.dts - self._reorder
 
+    def _shown_at(self, packet: Packet[Any]) -> int | None:
+        invented = self._stream.container.format.name == "avi"
+        return packet.dts if invented or packet.pts is None else packet.pts
+
+    def _told(self) -> Iterator[Item]:
+        if self._passed is not None:
+            first, last = self._passed
+            end = (last.pts + last.duration) * last.tick
+            yield Skipped(Span(first.pts * first.tick, end), self._passed_frames)
+        self._passed, self._passed_frames = None, 0
+
     def _given_out(self, shown: Shown | None) -> Iterator[Item]:
+        if shown is not None and self._passing:
+            self._passed = (self._passed[0] if self._passed else shown, shown)
+            self._passed_frames += 1
+            self.skipped += 1
         if self._held is None or shown is None:
             return
         frame, self._held = self._held, None
@@ -155,7 +206,16 @@ class VideoPart(Part):
         else:
             yield from self._whole_again(begin)
             pixels = AvPixels(frame, self._turned(frame))
-            yield Frame(self.decoded, shown.pts, shown.duration, shown.tick, pixels)
+            index = self.decoded + self.skipped
+            yield Frame(
+                index,
+                shown.pts,
+                shown.duration,
+                shown.tick,
+                pixels,
+                self._read_bytes,
+                moving(frame) if self._vectors else None,
+            )
         self.decoded += 1
 
     def _whole_again(self, time: Fraction) -> Iterator[Gap]:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 # Antialiased like BILINEAR when it scales down, in about half of its time.
 SCALING = "AREA"
+# Less than this is noise more often than motion.
+LEAST_MOTION_PX = 0.75
 # Their first plane is brightness, 8 bits a pixel.
 LUMA_FIRST = frozenset(
     {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "nv21", "gray"}
@@ -54,6 +56,17 @@ def orientation_of(frame: VideoFrame) -> Orientation:
     if abs(a) >= abs(b):
         return Orientation(mirror_x=a < 0, mirror_y=d < 0, degrees=clockwise)
     return Orientation(transpose=True, mirror_x=c < 0, mirror_y=b < 0, degrees=clockwise)
+
+
+def moving(frame: VideoFrame) -> float | None:
+    """The share of the picture whose motion vectors say that it moves; None where it has none."""
+    told: Any = frame.side_data.get("MOTION_VECTORS")
+    if told is None:
+        return None
+    blocks = told.to_ndarray()
+    ways = np.hypot(blocks["motion_x"], blocks["motion_y"]) / blocks["motion_scale"]
+    areas = blocks["w"].astype(np.int64) * blocks["h"]
+    return float(areas[ways >= LEAST_MOTION_PX].sum() / (frame.width * frame.height))
 
 
 class AvPixels:

@@ -161,6 +161,7 @@ def test_an_output_that_cannot_be_written_is_told_with_3(
     assert files(tmp_path) == sorted([film.stem, *rows])
 
 
+@pytest.mark.slow
 def test_a_disk_that_takes_no_more_is_told_with_3(film: Path, config: Path, tmp_path: Path) -> None:
     def small_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))

@@ -13,6 +13,7 @@ from pipeline.lane import Lane
 from pipeline.lanes.gate import MotionGateConfig
 from pipeline.lanes.sampling import RateSampler
 from pipeline.lanes.windowing import FrameWindower, fit_exactly
+from pipeline.media.scan import ScanSettings
 from pipeline.records import Span
 from pipeline.testing import SOUND_HZ, blob_lane, brightness_lane, loudness_lane
 from tests import clips
@@ -187,6 +188,25 @@ def test_the_books_close_with_a_gate(film: Path) -> None:
     assert progress.gated["brightness"] > 0
     told = units(cuts, "brightness") + progress.gated["brightness"]
     assert told + progress.not_sampled["brightness"] == progress.decoded["video"]
+
+
+def test_the_books_close_with_a_scan(film: Path) -> None:
+    with closing(Reader(str(film), "a", LANES, scan=ScanSettings(kind="keyframes"))) as reader:
+        cuts = list(reader.cuts())
+        report = reader.report()
+    progress = report.progress
+    decoded = sum(row.decoded for row in report.scan)
+    assert progress.decoded["video"] == 50 == sum(row.frames for row in report.scan)
+    for name in ("brightness", "blobs"):
+        told = units(cuts, name) + progress.not_sampled[name] + progress.gated[name]
+        assert told == 50
+        assert progress.gated[name] == 50 - decoded
+    assert progress.gated["loudness"] == 0
+    assert units(cuts, "loudness") + progress.not_sampled["loudness"] == progress.decoded["audio"]
+    spans = [window.mark.gated for cut in cuts if cut.lane == "blobs" for window in cut.windows]
+    assert spans[0] is None
+    assert all(span is not None for span in spans[1:])
+    assert progress.gated_spans["blobs"].end == 2
 
 
 def gated_windower(lane: str, stream: str) -> FrameWindower:

@@ -49,6 +49,14 @@ def test_answers_keep_the_order_and_calls_hold_one_size(
     assert all(len(set(shapes)) == 1 and len(shapes) <= LANE.batch for shapes in calls.held)
 
 
+def test_a_network_without_memory_is_seen_whole_and_followed_as_it_is() -> None:
+    windows = [picture("a", index) for index in range(7)]
+    member = PoolMember([failing_lane(LANE, every=3)])
+    seen = member.see(LANE.name, windows)
+    assert [type(known) for known in seen].count(Failure) == 2
+    assert member.follow(LANE.name, seen) == seen
+
+
 def test_a_window_that_fails_harms_no_other() -> None:
     lane = failing_lane(LANE, every=3)
     windows = [picture("a", index) for index in range(7)]

@@ -80,6 +80,7 @@ def interrupted(keep: Path) -> None:
         line_run(keep, batches=7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), [(2, 2), (1, 2), (2, 1)])
 def test_a_run_goes_on_with_any_number_of_workers(
     call: teams.Call, tmp_path: Path, before: int, after: int

@@ -10,8 +10,9 @@ from models.checkpoint import save
 from models.clip import build_clip
 from pipeline.lane import Lane
 from pipeline.lanes.action import ActionLane
+from pipeline.lanes.gate import MotionGateConfig
 from pipeline.predict import PoolMember
-from pipeline.records import Prediction, Window
+from pipeline.records import Feature, Prediction, Window
 from pipeline.testing import scripted_frames
 from tests import networks
 
@@ -59,6 +60,30 @@ def test_the_first_window_after_a_gap_starts_from_nothing(tmp_path: Path) -> Non
     assert not np.allclose(scores(member, seen[1:], 4), first[1:], atol=1e-5)
 
 
+def test_what_is_seen_in_pieces_and_followed_in_order_is_what_one_pass_says(
+    tmp_path: Path,
+) -> None:
+    lane = networks.action_lane(tmp_path).build("cpu")
+    seen = windows(lane, 1, "a")
+    expected = PoolMember([lane], 1).predict("action", seen).answers
+    pieces = [PoolMember([lane], 1).see("action", seen[first : first + 7]) for first in (14, 7, 0)]
+    member = PoolMember([lane], 1)
+    features = [feature for piece in reversed(pieces) for feature in piece]
+    followed = [answer for feature in features for answer in member.follow("action", [feature])]
+    assert all(isinstance(feature, Feature) for feature in features)
+    for one, other in zip(followed, expected, strict=True):
+        assert isinstance(one, Prediction) and isinstance(other, Prediction)
+        assert one.mark == other.mark and np.array_equal(one.scores, other.scores)  # type: ignore[arg-type]
+
+
+def test_only_a_lane_whose_heavy_part_remembers_nothing_is_divisible(tmp_path: Path) -> None:
+    plain = networks.action_lane(tmp_path)
+    assert plain.build("cpu").divisible
+    assert not plain.model_copy(update={"gate": MotionGateConfig()}).build("cpu").divisible
+    weights = save_way(tmp_path, "conv3d")
+    assert not ActionLane(kind="action", weights=str(weights)).build("cpu").divisible
+
+
 CLIP_CNN = {"name": "c3d_small", "width": 32, "height": 24, "frames": 4, "channels": [8, 8]}
 WAYS = {
     "frame_vote": (networks.ACTION["cnn"], {"name": "vote", "window": 4}),
@@ -69,17 +94,20 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_the_lane_takes_every_way_to_label_a_clip(tmp_path: Path, way: str) -> None:
+def save_way(folder: Path, way: str) -> Path:
     cnn, head = WAYS[way]
     architecture = {"way": way, "cnn": cnn, "head": head, "classes": 3}
     torch.manual_seed(0)
     network = build_clip(architecture)
     sizes = {"rate_hz": 10.0, "width": 32, "height": 24}
     card = Card("any-way", "action", networks.LABELS, architecture, sizes)
-    save(tmp_path / "any-way.safetensors", network.state_dict(), card)
-    weights = str(tmp_path / "any-way.safetensors")
-    lane = ActionLane(kind="action", weights=weights).build("cpu")
+    save(folder / "any-way.safetensors", network.state_dict(), card)
+    return folder / "any-way.safetensors"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_lane_takes_every_way_to_label_a_clip(tmp_path: Path, way: str) -> None:
+    lane = ActionLane(kind="action", weights=str(save_way(tmp_path, way))).build("cpu")
     one, other = windows(lane, 1, "a", 10), windows(lane, 2, "b", 10)
     alone = scores(PoolMember([lane], 1), one, 4)
     mixed = [window for pair in zip(one, other, strict=True) for window in pair]

@@ -100,6 +100,7 @@ def test_a_parent_that_hangs_holds_nobody_up() -> None:
         assert crew.result(crew.call(first, "count", 1)[0]) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopped", [False, True])
 def test_all_end_with_an_owner_that_is_killed(stopped: bool) -> None:
     owner = subprocess.Popen(

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+import pytest
+
 from pipeline.cut import Progress
 from pipeline.media.address import LiveAddress
 from pipeline.metrics import Metrics
@@ -96,6 +98,7 @@ def test_answers_that_are_lost_are_counted_as_failed(tmp_path: Path) -> None:
     assert ledger["lanes"][LANE.name]["failed"] == {"answers_lost": 1, "dark": 1}
 
 
+@pytest.mark.slow
 def test_answers_under_which_every_keeper_dies_leave_no_hole(tmp_path: Path) -> None:
     plan = StreamPlan("yard", LiveAddress("rtsp", "rtsp://10.0.0.4/main"), (LANE,))
     stream = Tended(plan, 0, base=Progress(Fraction(3, 10), {"video": 3}, {}))
@@ -167,6 +170,7 @@ def test_books_that_cannot_be_opened_are_tried_again_and_nothing_is_lost(tmp_pat
     assert len(ledger["gaps"]) == 1
 
 
+@pytest.mark.slow
 def test_the_gaps_of_a_note_that_was_given_up_are_told_by_the_next(tmp_path: Path) -> None:
     key = tmp_path / "key"
     plan = StreamPlan("yard", LiveAddress("rtsp", "rtsp://10.0.0.4/main"), (LANE,))

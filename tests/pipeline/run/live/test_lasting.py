@@ -157,6 +157,7 @@ class Forgetful(Tally):
         super().restore(known)
 
 
+@pytest.mark.slow
 def test_a_worker_that_cannot_take_over_is_replaced_and_no_call_blamed(
     crew: LocalCrew, tmp_path: Path
 ) -> None:
@@ -270,6 +271,7 @@ class Mortal(Tally):
         os._exit(1)
 
 
+@pytest.mark.slow
 def test_where_nobody_does_well_successors_come_ever_more_rarely(crew: LocalCrew) -> None:
     bench = Bench(crew, 3600.0, Mortal)
     for number in range(9):

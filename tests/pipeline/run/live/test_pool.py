@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+import pytest
+
 from pipeline.cut import Progress
 from pipeline.metrics import Metrics
 from pipeline.records import Mark
@@ -32,6 +34,7 @@ def task(stream: str) -> Task:
     return Task(stream, 0, Step(LANE.name, marks, Progress.nothing()), windows)
 
 
+@pytest.mark.slow
 def test_answers_for_a_stream_that_ended_are_not_those_of_the_next_of_its_name() -> None:
     settled: list[tuple[str, int]] = []
 
@@ -56,6 +59,7 @@ def test_answers_for_a_stream_that_ended_are_not_those_of_the_next_of_its_name()
     assert settled == [("gate", 1)]
 
 
+@pytest.mark.slow
 def test_nobody_stands_by_where_that_is_not_wanted() -> None:
     with LocalCrew() as crew:
         pool = LivePool(crew, (LANE,), 1, None, Metrics(), lambda *_: None, spare=False)

@@ -1,0 +1,21 @@
+"""What a killed run left lying about in the store, and that nobody needs any more."""
+
+from __future__ import annotations
+
+from pipeline.batch.attempts import ATTEMPTS
+from pipeline.batch.result import commit_name
+from pipeline.batch.stitch import PARTS
+from pipeline.batch.store import Store
+
+
+def tidy(store: Store) -> None:
+    """Removes what a run that starts does not go on with.
+
+    Half-written files, counts of attempts, and the parts of videos that are finished: a run may
+    have been killed just before it did so itself.
+    """
+    store.sweep()
+    store.remove_folder(ATTEMPTS)
+    for key in sorted({name.split("/")[1] for name in store.names(PARTS)}):
+        if store.exists(commit_name(key)):
+            store.remove_folder(f"{PARTS}/{key}")

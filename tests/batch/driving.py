@@ -1,0 +1,117 @@
+"""`witness batch` as a program of its own, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pyarrow.parquet as pq
+
+from pipeline.batch.store import open_store
+from tests import networks
+
+ROOT = Path(__file__).parent.parent.parent
+ENDS_WITHIN_S = 600.0
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked of `witness batch`, but for where results go."""
+
+    videos: Path
+    config: Path
+    more: Sequence[str] = ()
+    engine: str = "local"
+
+    def words(self, results: Path) -> list[str]:
+        """The command."""
+        return [
+            *(sys.executable, "-m", "pipeline", "batch", str(self.videos)),
+            *("--out", str(results), "--config", str(self.config), "--engine", self.engine),
+            *("--workers", "2", "--metrics-port", "-1", *self.more),
+        ]
+
+    def run(self, results: Path, before: Sequence[str] = ()) -> tuple[int, str]:
+        """Exit code and what was said. Words that come `before` may change what it runs in."""
+        done = subprocess.run(
+            [*before, *self.words(results)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment(),
+            text=True,
+            timeout=ENDS_WITHIN_S,
+            check=False,
+        )
+        return done.returncode, done.stdout
+
+    @contextmanager
+    def running(self, results: Path, **more: str) -> Iterator[subprocess.Popen[str]]:
+        """The process, which is killed at the latest when the block ends, and all that it began."""
+        process = subprocess.Popen(
+            self.words(results),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment() | more,
+            text=True,
+        )
+        left: list[psutil.Process] = []
+        try:
+            yield process
+            left = descendants(process)
+        finally:
+            process.kill()
+            process.communicate()
+            for child in left:
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
+
+
+def wait_for(there: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Until `there`, or the process has ended."""
+    began = time.monotonic()
+    while not there() and process.poll() is None:
+        assert time.monotonic() - began < ENDS_WITHIN_S
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.02)
+
+
+def environment() -> dict[str, str]:
+    """What a process is given: one thread each, and the tests can be imported."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+
+def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Every process that came of it; none when it is gone."""
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(process.pid).children(recursive=True)
+    return []
+
+
+def small_config(folder: Path) -> Path:
+    """Watches and listens with small networks."""
+    lanes = [networks.action_lane(folder), networks.sound_lane(folder)]
+    told = {"lanes": [lane.model_dump(exclude_none=True, mode="json") for lane in lanes]}
+    path = folder / "yard.yaml"
+    path.write_text(json.dumps(told, indent=1), encoding="utf-8")  # JSON is YAML
+    return path
+
+
+def check_whole(results: Path) -> int:
+    """How many videos are finished. Fails when one of them lacks a table, or has half of one."""
+    store = open_store(str(results))
+    names = list(store.names("units"))
+    for name in names:
+        known = json.loads(store.read(name))
+        for table in known["files"]:
+            pq.ParquetFile(results / table).close()
+    return len(names)

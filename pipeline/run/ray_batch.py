@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import islice
 from queue import Empty, Queue
 from typing import Any
@@ -22,6 +22,7 @@ import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, DataContext
 from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.batch.cutter import Cutter
 from pipeline.batch.job import BatchJob
@@ -30,6 +31,7 @@ from pipeline.batch.tally import Tally
 from pipeline.batch.unit import Outcome, Unit
 from pipeline.batch.work import UnitWorker
 from pipeline.errors import ConfigError, LaneError, OutputError, SourceError, WitnessError
+from pipeline.run.descent import none_survives
 from pipeline.run.ray_cluster import brief, start_ray_for
 
 FIRST_BLOCKS = 64
@@ -58,13 +60,17 @@ class RayBatch:
         start_ray_for(workers + 2, "--engine local")
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)  # Ray takes it for itself
+        self._here = ray.get_runtime_context().get_node_id()
+        self._exit = ExitStack()
         self._check_room()
 
     def __enter__(self) -> RayBatch:
+        self._exit.callback(ray.shutdown)
+        self._exit.enter_context(none_survives())
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        ray.shutdown()
+        self._exit.close()
 
     def run(self, units: Iterator[Unit], told: Callable[[Outcome | None], bool]) -> None:
         """Works through the units; `told` hears outcomes, and says False when it is enough.
@@ -74,7 +80,8 @@ class RayBatch:
         blocks = [ray.put(block) for block in _blocks(units)]
         if not blocks:
             return
-        board = ray.remote(Board).options(num_cpus=0).remote()
+        here = NodeAffinitySchedulingStrategy(self._here, soft=False)  # another node may be lost
+        board = ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
         cutter = Cutter(self._job)
         _quiet()
         data = (

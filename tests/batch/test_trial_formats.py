@@ -59,7 +59,7 @@ def test_a_clip_gives_the_same_events_in_every_format(media: Path, tmp_path: Pat
     assert states(job) == {path.name: "done" for path in folder.iterdir()}
     found = {name: events(tmp_path / "results", name) for name in states(job)}
     reference = found["ffv1_flac.mkv"]
-    assert len(labels(reference, "brightness")) > 10
+    assert len(labels(reference, "brightness")) >= 5
     worst: dict[str, float] = {}
     for name, rows in found.items():
         for lane, tolerance in (("brightness", FRAME_S), ("loudness", SOUND_S)):

@@ -21,8 +21,8 @@ from tests.pipeline.batch.jobs import begun, plain_job, run_local, tree
 
 pytestmark = pytest.mark.slow
 
-KILLS = 20 if FULL else 3
-WORKER_KILLS = 20 if FULL else 2
+KILLS = 20 if FULL else 2
+WORKER_KILLS = 20 if FULL else 1
 GONE_WITHIN_S = 10.0
 ENDED_WELL = (0, 3)
 """3 when this run was the one that came upon the broken video."""

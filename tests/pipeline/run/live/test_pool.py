@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-
 import pytest
 
 from pipeline.cut import Progress

@@ -7,14 +7,23 @@ Nothing heavy is imported here, so that `--help` answers at once.
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline import cli_batch, cli_streams
-from pipeline.cli_networks import OfflineOption, add_to
+from pipeline.cli_networks import add_to
+from pipeline.cli_options import (
+    ConfigOption,
+    Device,
+    DeviceOption,
+    Engine,
+    EngineOption,
+    LanesOption,
+    MetricsPort,
+    OfflineOption,
+)
 
 app = typer.Typer(
     name="witness",
@@ -26,33 +35,7 @@ app = typer.Typer(
 )
 
 
-class Engine(StrEnum):
-    """How the parts run."""
-
-    ray = "ray"
-    local = "local"
-
-
-class Device(StrEnum):
-    """Where the networks run."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-EngineOption = Annotated[
-    Engine, typer.Option(help="`ray`: processes side by side; `local`: everything in this one.")
-]
-DeviceOption = Annotated[Device, typer.Option(help="Where the networks run.")]
 OutOption = Annotated[Path, typer.Option(help="Results go to OUT/<stream>/.")]
-MetricsPort = Annotated[
-    int, typer.Option(help="Port of /metrics on 127.0.0.1 while the job runs; -1 for none.")
-]
-LanesOption = Annotated[
-    str | None, typer.Option(help="Only these lanes, by name: `action,instances,sound`.")
-]
-ConfigOption = Annotated[Path | None, typer.Option(help="A YAML file; see `witness validate`.")]
 
 
 @app.command()

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli_networks import OfflineOption
+from pipeline.cli_options import (
+    ConfigOption,
+    Device,
+    DeviceOption,
+    Engine,
+    LanesOption,
+    MetricsPort,
+    OfflineOption,
+)
 
 if TYPE_CHECKING:
     from pipeline.batch.also import Form
@@ -25,21 +33,6 @@ class AnswerFormat(StrEnum):
     csv = "csv"
     json = "json"
     parquet = "parquet"
-
-
-class Engine(StrEnum):
-    """How the workers run."""
-
-    ray = "ray"
-    local = "local"
-
-
-class Device(StrEnum):
-    """Where the networks run."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
 
 
 class Scan(StrEnum):
@@ -66,16 +59,12 @@ def batch(
         ),
     ],
     out: Annotated[str, typer.Option(help="RESULTS: a folder, or a bucket as s3://name/prefix.")],
-    config: Annotated[
-        Path | None, typer.Option(help="A YAML file; see `witness validate`.")
-    ] = None,
+    config: ConfigOption = None,
     engine: Annotated[
         Engine, typer.Option(help="`ray`: Ray Data, here or on a cluster; `local`: processes.")
     ] = Engine.ray,
-    device: Annotated[Device, typer.Option(help="Where the networks run.")] = Device.auto,
-    lanes: Annotated[
-        str | None, typer.Option(help="Only these lanes, by name: `action,instances,sound`.")
-    ] = None,
+    device: DeviceOption = Device.auto,
+    lanes: LanesOption = None,
     workers: Annotated[
         int, typer.Option(min=0, help="How many processes share the work; 0: one a processor.")
     ] = 0,
@@ -115,9 +104,7 @@ def batch(
     retry: Annotated[
         bool, typer.Option("--retry", help="Do again what failed, in whole or in part, before.")
     ] = False,
-    metrics_port: Annotated[
-        int, typer.Option(help="Port of /metrics on 127.0.0.1 while the job runs; -1 for none.")
-    ] = 9464,
+    metrics_port: MetricsPort = 9464,
     offline: OfflineOption = False,
 ) -> None:
     """Runs over many VIDEOS and keeps what was found as tables in RESULTS.

@@ -12,9 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-OfflineOption = Annotated[
-    bool, typer.Option("--offline", help="Never fetch weights; missing ones are an error.")
-]
+from pipeline.cli_options import OfflineOption
 
 
 def label(

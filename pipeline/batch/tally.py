@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from pipeline.batch.unit import Outcome
 from pipeline.media.scan_audit import Audit
 
-HELD = 60.0
-"""Over so many seconds the speed is taken; a job that begins with short videos may go on slower."""
-
 
 @dataclass(slots=True)
 class Tally:

@@ -29,6 +29,7 @@ from pipeline.errors import OutputError, SourceError
 from pipeline.media.probe import probe
 from pipeline.media.scan_audit import audit_of
 from pipeline.predict import PoolMember
+from pipeline.redaction import redact
 from pipeline.run.ahead import Ahead
 from pipeline.settle import Settler
 
@@ -80,7 +81,7 @@ class UnitWorker:
             except OutputError:
                 raise
             except Exception as error:  # whatever one video brings about, the others go on
-                reason = f"{type(error).__name__}: {error}"
+                reason = redact(f"{type(error).__name__}: {error}")
                 outcome = self._give_up(unit, key, FailureRow(source, "error", reason))
         self._attempts.forget(unit, key)
         yield replace(outcome, name=unit.name, seconds=round(time.perf_counter() - started, 3))

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from tests.batch.driving import ENDS_WITHIN_S, Order, check_whole, wait_for
+from tests.clusters import three_nodes
 from tests.live.watching import FULL, report
 from tests.pipeline.batch.jobs import tree
 
@@ -24,20 +25,9 @@ EVERY_S = 30.0
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Three nodes on this machine; lost ones are noticed soon."""
-    from ray.cluster_utils import Cluster
-
-    monkeypatch.setenv("RAY_health_check_period_ms", "1000")
-    monkeypatch.setenv("RAY_health_check_failure_threshold", "5")
-    monkeypatch.setenv("RAY_worker_niceness", "0")
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    cluster = Cluster(True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    try:
-        for _ in range(2):
-            cluster.add_node(num_cpus=2)
-        yield cluster
-    finally:
-        cluster.shutdown()
+    """Three nodes on this machine."""
+    with three_nodes(monkeypatch, cpus=2) as made:
+        yield made
 
 
 def lose(node: Any) -> None:

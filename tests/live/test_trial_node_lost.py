@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from pipeline.media.address import LiveAddress
+from tests.clusters import three_nodes
 from tests.live.conftest import Footage
 from tests.live.watching import Watching, report
 
@@ -29,23 +30,15 @@ LOOP_WITHIN_S = 1.5
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Three nodes on this machine, the first one the driver's; lost ones are noticed soon."""
+    """Three nodes on this machine, the first one the driver's."""
     import ray
-    from ray.cluster_utils import Cluster
 
-    monkeypatch.setenv("RAY_health_check_period_ms", "1000")
-    monkeypatch.setenv("RAY_health_check_failure_threshold", "5")
-    monkeypatch.setenv("RAY_worker_niceness", "0")
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    cluster = Cluster(True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    try:
-        for _ in range(2):
-            cluster.add_node(num_cpus=3)
-        ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
-        yield cluster
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
+    with three_nodes(monkeypatch, cpus=3) as made:
+        try:
+            ray.init(made.address, log_to_driver=False, logging_level="ERROR")
+            yield made
+        finally:
+            ray.shutdown()
 
 
 @dataclass

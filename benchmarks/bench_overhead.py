@@ -19,7 +19,7 @@ from pathlib import Path
 from bare_loop import BareLoop
 
 from pipeline.config.schema import RunConfig
-from pipeline.metrics import Metrics
+from pipeline.measure.values import Metrics
 from pipeline.records import Digest, StreamInfo
 from pipeline.run.job import Job, StreamResult, build_lanes, name_sources
 from pipeline.run.local import run_local

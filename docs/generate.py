@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
-from prometheus_client import Counter, Gauge, Histogram
 from pydantic import BaseModel
 
 from pipeline.config.schema import PoolConfig, RunConfig
@@ -30,13 +29,25 @@ from pipeline.lanes import LaneConfig
 from pipeline.lanes.gate import MotionGateConfig
 from pipeline.lanes.labels import HysteresisConfig
 from pipeline.lanes.packet_gate import PacketGateConfig, VectorGateConfig
-from pipeline.metrics import Metrics
+from pipeline.metrics import TABLE as METRICS
+from pipeline.metrics import Metric, Topic
 
 HERE = Path(__file__).parent
 MEASURED = HERE.parent / "benchmarks"
 TABLE, TABLE_END = "<!-- table: `make docs` -->", "<!-- end of table -->"
 CLIPS_PICTURE = "pictures/clip-ways.svg"
 QUESTIONS = {"appearance": 2, "order": 2, "both": 4}  # and their number of labels
+METRIC_TOPICS: dict[Topic, str] = {
+    "streams": "Is every stream alive, how fresh, how far behind, and what broke it.",
+    "books": "For every stream and lane, `decoded` of the lane's medium = `analysed` + "
+    "`not_sampled` + `gated` + `dropped` + `failed` + `books_open`: the books close.",
+    "stages": "Where the time goes between a packet and an event.",
+    "pool": "The processes that have the networks loaded.",
+    "outputs": "What is written down, and whether it can be.",
+    "processes": "What witness itself takes of each machine.",
+    "jobs": "`witness batch`.",
+    "build": "What runs.",
+}
 NOTE = "<!-- Written by docs/generate.py (`make docs`): change the code, not this page. -->"
 
 
@@ -252,24 +263,26 @@ def _fleet_parts() -> list[str]:
 
 def metrics_page() -> str:
     """Every metric, with its type, labels and meaning."""
-    rows = [f"| `{name}` | {kind} | {labels} | {told} |" for name, kind, labels, told in _metrics()]
-    return (
-        "\n\n".join(
-            [
-                "# Metrics",
-                NOTE,
-                "While a job runs, `http://127.0.0.1:9464/metrics` serves these in Prometheus' "
-                "text format, to this machine alone; `--metrics-port` changes the port, -1 "
-                "switches it off. [A scrape config](../deploy/prometheus/prometheus.yml) is there. "
-                "Counters only grow. Sound is counted in samples, pictures in frames.",
-                "\n".join(["| metric | type | labels | what |", "|---|---|---|---|", *rows]),
-                "For every stream and lane, `decoded` of the lane's medium = `analysed` + "
-                "`not_sampled` + `gated` + `dropped` + `failed` at the end of a job: the books "
-                "close.",
-            ]
-        )
-        + "\n"
-    )
+    parts = [
+        "# Metrics",
+        NOTE,
+        "While a job runs, `http://127.0.0.1:9464/metrics` serves these in Prometheus' "
+        "text format, to this machine alone; `--metrics-port` changes the port, -1 "
+        "switches it off. [A scrape config](../deploy/prometheus/prometheus.yml) is there. "
+        "Counters only grow. Sound is counted in samples, pictures in frames.",
+    ]
+    for topic, told in METRIC_TOPICS.items():
+        rows = [_metric_row(metric) for metric in METRICS if metric.topic == topic]
+        table = ["| metric | type | labels | what |", "|---|---|---|---|", *rows]
+        parts += [f"## {topic.capitalize()}", told, "\n".join(table)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _metric_row(metric: Metric) -> str:
+    edges = ", ".join(f"{edge:g}" for edge in metric.buckets)
+    kind = f"{metric.kind} ({edges})" if edges else metric.kind
+    labels = ", ".join(metric.labels) or "none"
+    return f"| `{metric.full_name}` | {kind} | {labels} | {metric.told} |"
 
 
 def _record(model: type[BaseModel], told_before: type[BaseModel] | None = None) -> list[str]:
@@ -353,34 +366,6 @@ def _default(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(f"`{item}`" for item in value) or "none"
     return "as below" if isinstance(value, dict) else f"`{json.dumps(value)}`"
-
-
-def _metrics() -> list[tuple[str, str, str, str]]:
-    rows: list[tuple[str, str, str, str]] = []
-
-    def note(name: str, kind: str, labels: list[str], told: str) -> None:
-        rows.append((name, kind, ", ".join(labels) or "none", told))
-
-    class Table(Metrics):
-        """The same metrics, written down as they are made."""
-
-        def _counter(self, name: str, told: str, labels: list[str]) -> Counter:
-            note(f"witness_{name}_total", "counter", labels, told)
-            return super()._counter(name, told, labels)
-
-        def _gauge(self, name: str, told: str, labels: list[str]) -> Gauge:
-            note(f"witness_{name}", "gauge", labels, told)
-            return super()._gauge(name, told, labels)
-
-        def _histogram(
-            self, name: str, told: str, labels: list[str], buckets: tuple[float, ...]
-        ) -> Histogram:
-            edges = ", ".join(f"{edge:g}" for edge in buckets)
-            note(f"witness_{name}", f"histogram ({edges})", labels, told)
-            return super()._histogram(name, told, labels, buckets)
-
-    Table()
-    return rows
 
 
 if __name__ == "__main__":

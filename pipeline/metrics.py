@@ -1,186 +1,186 @@
-"""Every metric in one table, and the page that serves them."""
+"""Every metric in one table: here alone a metric is defined.
+
+docs/metrics.md, the dashboards in deploy/grafana and the rules in deploy/prometheus are made from
+it or checked against it. Labels take few values, known before: names of streams, lanes and labels
+as the config and the network's card give them, and words of this code; never a URL, a path, or a
+text from outside. A name ends in its unit; counters end in `_total` besides (OpenMetrics 1.0).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-
-from pipeline.cut import Progress
-from pipeline.ledger import Ledger
-from pipeline.records import Digest
-
-if TYPE_CHECKING:
-    from pipeline.batch.tally import Tally
-    from pipeline.run.live.tended import StreamStatus
-
-M = TypeVar("M", Counter, Gauge, Histogram)
+PREFIX = "witness_"
+Kind = Literal["counter", "gauge", "histogram", "info"]
+Topic = Literal["streams", "books", "stages", "pool", "outputs", "processes", "jobs", "build"]
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 DELAYS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0)
-WINDOWS = (1, 2, 4, 8, 16, 32, 64)
+WINDOWS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 
 
-class Metrics:
-    """What is measured while streams run; counters only ever grow.
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric: its name without prefix and `_total`, kind, labels, and what it tells.
 
-    Counts come as totals so far (progress, books) and leave as Prometheus counters, so no frame
-    is counted twice however often its total is told.
+    `buckets` are the upper bounds of a histogram.
     """
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._told: dict[tuple[Any, ...], float] = {}
-        self._of_streams: list[Counter | Gauge | Histogram] = []
-        c, g, h = self._counter, self._gauge, self._histogram
-        by_lane = ["stream", "lane"]
-        self.decoded = c("decoded", "Frames or samples decoded", ["stream", "medium"])
-        self.analysed = c("analysed", "Frames or samples that a lane analysed", by_lane)
-        self.not_sampled = c("not_sampled", "Frames or samples a lane passed over", by_lane)
-        self.gated = c("gated", "Frames that a gate withheld: nothing changed", by_lane)
-        self.dropped = c("dropped", "Frames or samples given up", [*by_lane, "reason"])
-        self.failed = c("failed", "Frames or samples that failed", [*by_lane, "reason"])
-        self.troubles = c("decode_troubles", "What a decoder could not use", ["stream", "kind"])
-        self.events = c("events", "Events written", [*by_lane, "label"])
-        self.sources_failed = c("sources_failed", "Sources that failed", ["reason"])
-        self.media_seconds = c("media_seconds", "Media time read", ["stream"])
-        self.up = g("stream_up", "1 while a live stream plays", ["stream"])
-        self.lag = g("stream_lag_seconds", "How late a live stream's packets come", ["stream"])
-        self.reconnects = c("stream_connections", "Connections that were made", ["stream"])
-        self.readers_lost = c("readers_lost", "Readers that were lost", ["stream", "reason"])
-        told = "From the arrival of what decided an event to its writing"
-        self.delay = h("event_delay_seconds", told, ["stream"], DELAYS)
-        self.speed = g("speed_ratio", "Media seconds analysed per wall second", ["stream"])
-        self.queued = g("queued_windows", "Windows waiting for a pool member", ["lane"])
-        self.seconds = h("inference_seconds", "Time of one call of a network", ["lane"], SECONDS)
-        self.windows = h("batch_windows", "Windows in one call of a network", ["lane"], WINDOWS)
-        self.job_videos = g("job_videos", "Videos of an offline job", ["state"])
-        self.job_media = c("job_media_seconds", "Media time an offline job went through", [])
-        self.job_events = c("job_events", "Events that an offline job has written", [])
-        self.job_workers_lost = c("job_workers_lost", "Workers of an offline job that died", [])
-        self.job_speed = g("job_speed_ratio", "Media seconds of an offline job per second", [])
-        self.job_left = g("job_left_seconds", "How long an offline job will still take", [])
-        self.job_units = g("job_units_running", "Units of an offline job under way", [])
+    topic: Topic
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    told: str
+    buckets: tuple[float, ...] = ()
 
-    def batch(self, tally: Tally) -> None:
-        """Takes how far an offline job is."""
-        for state in ("todo", "before", "done", "partial", "failed"):
-            self.job_videos.labels(state).set(getattr(tally, state))
-        self._raise_to(self.job_media, tally.media_s)
-        self._raise_to(self.job_events, tally.events)
-        self._raise_to(self.job_workers_lost, tally.workers_lost)
-        self.job_speed.set(tally.speed)
-        self.job_left.set(tally.left_s if tally.left_s is not None else float("nan"))
-        self.job_units.set(len(tally.running))
-
-    def read(self, stream: str, progress: Progress) -> None:
-        """Takes a reader's totals so far."""
-        for medium, total in progress.decoded.items():
-            self._raise_to(self.decoded, total, stream, medium)
-        for lane, total in progress.not_sampled.items():
-            self._raise_to(self.not_sampled, total, stream, lane)
-        for lane, total in progress.gated.items():
-            self._raise_to(self.gated, total, stream, lane)
-        for lane, reasons in progress.dropped.items():
-            for reason, total in reasons.items():
-                self._raise_to(self.dropped, total, stream, lane, reason)
-        self._raise_to(self.media_seconds, float(progress.position), stream)
-
-    def stream(self, status: StreamStatus) -> None:
-        """Takes how a live stream is."""
-        self.up.labels(status.name).set(status.state == "playing")
-        self.lag.labels(status.name).set(status.late_s)
-        self._raise_to(self.reconnects, status.connections, status.name)
-
-    def reader_lost(self, stream: str, reason: str) -> None:
-        """Counts a reader that was lost."""
-        self.readers_lost.labels(stream, reason).inc()
-
-    def written(self, stream: str, delays_s: Iterable[float]) -> None:
-        """Takes how long after their arrival events were written."""
-        for delay in delays_s:
-            self.delay.labels(stream).observe(delay)
-
-    def forget(self, stream: str) -> None:
-        """Removes every series of a stream that is no more."""
-        for metric in self._of_streams:
-            metric.remove_by_labels({"stream": stream})
-        for key in [key for key in self._told if stream in key[1:2]]:
-            del self._told[key]
-
-    def answered(self, lane: str, windows: int, seconds: float) -> None:
-        """Takes the cost of one call of a pool member."""
-        self.seconds.labels(lane).observe(seconds)
-        self.windows.labels(lane).observe(windows)
-
-    def wrote(self, events: Iterable[Digest]) -> None:
-        """Counts events that a keeper has written."""
-        for event in events:
-            self.events.labels(event.stream, event.lane, event.label).inc()
-
-    def books(self, stream: str, ledger: Ledger) -> None:
-        """Takes a ledger's totals so far."""
-        for lane, book in ledger.lanes.items():
-            self._raise_to(self.analysed, book.analysed, stream, lane)
-            for reason, total in book.dropped.items():
-                self._raise_to(self.dropped, total, stream, lane, reason)
-            for reason, total in book.failed.items():
-                self._raise_to(self.failed, total, stream, lane, reason)
-        for kind, total in ledger.troubles.items():
-            self._raise_to(self.troubles, total, stream, kind)
-
-    def _raise_to(self, counter: Counter, total: float, *labels: str) -> None:
-        key = (counter, *labels)
-        step = total - self._told.get(key, 0.0)
-        if step > 0:
-            (counter.labels(*labels) if labels else counter).inc(step)
-            self._told[key] = total
-
-    def _counter(self, name: str, told: str, labels: list[str]) -> Counter:
-        counter = Counter(f"witness_{name}", told, labels, registry=self.registry)
-        return self._listed(counter, labels)
-
-    def _gauge(self, name: str, told: str, labels: list[str]) -> Gauge:
-        return self._listed(Gauge(f"witness_{name}", told, labels, registry=self.registry), labels)
-
-    def _histogram(
-        self, name: str, told: str, labels: list[str], buckets: tuple[float, ...]
-    ) -> Histogram:
-        name = f"witness_{name}"
-        histogram = Histogram(name, told, labels, registry=self.registry, buckets=buckets)
-        return self._listed(histogram, labels)
-
-    def _listed(self, metric: M, labels: list[str]) -> M:
-        if "stream" in labels:
-            self._of_streams.append(metric)
-        return metric
+    @property
+    def full_name(self) -> str:
+        """As a query names it: of a histogram, what `_bucket`, `_sum` and `_count` follow."""
+        ending = {"counter": "_total", "info": "_info"}.get(self.kind, "")
+        return f"{PREFIX}{self.name}{ending}"
 
 
-class MetricsPage:
-    """`http://127.0.0.1:port/metrics` while the block runs; None as `port` serves nothing.
+_LANE = ("stream", "lane")
 
-    Bound to this machine alone. A port that is taken is replaced by a free one: `url` says which.
-    """
+TABLE: tuple[Metric, ...] = (
+    # streams: is it there, how fresh, how far behind, what broke
+    Metric("streams", "stream_up", "gauge", ("stream",), "1 while a live stream plays"),
+    Metric(
+        "streams",
+        "stream_newest_frame_timestamp_seconds",
+        "gauge",
+        ("stream",),
+        "When the newest frame or sound of a live stream arrived, Unix time",
+    ),
+    Metric(
+        "streams", "stream_lag_seconds", "gauge", ("stream",), "How late a stream's packets come"
+    ),
+    Metric(
+        "streams",
+        "stream_behind_seconds",
+        "gauge",
+        ("stream",),
+        "For how long the oldest batch of a stream has been under way",
+    ),
+    Metric(
+        "streams",
+        "stream_rate_level",
+        "gauge",
+        ("stream",),
+        "Steps by which overload has lowered the sampling rate; 0 is the full rate",
+    ),
+    Metric("streams", "stream_connections", "counter", ("stream",), "Connections that were made"),
+    Metric(
+        "streams", "stream_outages", "counter", ("stream", "reason"), "Outages, by what ended it"
+    ),
+    Metric("streams", "stream_outage_seconds", "counter", ("stream",), "Time lost by outages"),
+    Metric(
+        "streams", "readers_lost", "counter", ("stream", "reason"), "Readers that were replaced"
+    ),
+    Metric(
+        "streams",
+        "decode_troubles",
+        "counter",
+        ("stream", "kind"),
+        "What a decoder could not use: packets, frames or chunks of sound",
+    ),
+    Metric("streams", "media_seconds", "counter", ("stream",), "Media time read"),
+    Metric(
+        "streams", "speed_ratio", "gauge", ("stream",), "Media seconds analysed per wall second"
+    ),
+    Metric("streams", "sources_failed", "counter", ("reason",), "Sources that failed"),
+    # books: decoded = analysed + not sampled + gated + dropped + failed, once nothing is under way
+    Metric("books", "decoded", "counter", ("stream", "medium"), "Frames or samples decoded"),
+    Metric("books", "analysed", "counter", _LANE, "Frames or samples that a lane analysed"),
+    Metric("books", "not_sampled", "counter", _LANE, "Frames or samples a lane passed over"),
+    Metric("books", "gated", "counter", _LANE, "Frames that a gate withheld: nothing changed"),
+    Metric("books", "dropped", "counter", (*_LANE, "reason"), "Frames or samples given up"),
+    Metric("books", "failed", "counter", (*_LANE, "reason"), "Frames or samples that failed"),
+    Metric(
+        "books",
+        "books_open",
+        "gauge",
+        _LANE,
+        "Frames or samples decoded and not accounted for yet: under way",
+    ),
+    Metric(
+        "books",
+        "books_not_closed",
+        "counter",
+        ("stream",),
+        "Ends of a stream at which its books did not close",
+    ),
+    # stages: where the time goes
+    Metric(
+        "stages", "decode_seconds", "counter", ("stream", "medium"), "CPU time spent in decoding"
+    ),
+    Metric(
+        "stages",
+        "stage_seconds",
+        "histogram",
+        ("stage", "lane"),
+        "Time of a batch in one stage: queue, predict, settle, sink",
+        SECONDS,
+    ),
+    Metric(
+        "stages",
+        "event_delay_seconds",
+        "histogram",
+        ("stream",),
+        "From the arrival of what decided an event to its writing",
+        DELAYS,
+    ),
+    # pool: the networks
+    Metric("pool", "lane_ready", "gauge", ("lane",), "1 once the networks of a lane are loaded"),
+    Metric("pool", "pool_members", "gauge", (), "Pool members that are wanted"),
+    Metric("pool", "pool_members_ready", "gauge", (), "Pool members that answer"),
+    Metric("pool", "pool_busy_seconds", "counter", (), "Time that members spent in networks"),
+    Metric("pool", "pool_members_lost", "counter", ("reason",), "Pool members replaced"),
+    Metric("pool", "keepers_lost", "counter", ("reason",), "Keepers replaced"),
+    Metric("pool", "queued_windows", "gauge", ("lane",), "Windows waiting for a pool member"),
+    Metric(
+        "pool", "batch_windows", "histogram", ("lane",), "Windows in one call of a network", WINDOWS
+    ),
+    Metric("pool", "device_memory_bytes", "gauge", ("device",), "Memory in use on a device"),
+    Metric("pool", "device_memory_size_bytes", "gauge", ("device",), "Memory that a device has"),
+    # outputs: what is written down
+    Metric("outputs", "events", "counter", (*_LANE, "label"), "Events written"),
+    Metric(
+        "outputs",
+        "sink_waiting_records",
+        "gauge",
+        ("stream",),
+        "Records that wait in memory because they cannot be written",
+    ),
+    Metric("outputs", "sink_failing", "gauge", ("stream",), "1 while results cannot be written"),
+    Metric("outputs", "sink_failures", "counter", ("stream",), "Times that writing began to fail"),
+    Metric("outputs", "disk_free_bytes", "gauge", ("place",), "Free space where results go"),
+    Metric("outputs", "disk_size_bytes", "gauge", ("place",), "Size of the disk for results"),
+    # processes of this machine, by role: driver, reader, member, keeper, worker
+    Metric("processes", "processes", "gauge", ("role",), "Processes on this machine"),
+    Metric("processes", "process_memory_bytes", "gauge", ("role",), "Memory of their own"),
+    Metric("processes", "process_cpu_seconds", "counter", ("role",), "CPU time, user and system"),
+    Metric("processes", "process_descriptors", "gauge", ("role",), "Open file descriptors"),
+    # jobs: `witness batch`
+    Metric("jobs", "job_videos", "gauge", ("state",), "Videos of an offline job"),
+    Metric("jobs", "job_media_seconds", "counter", (), "Media time an offline job went through"),
+    Metric("jobs", "job_events", "counter", (), "Events that an offline job has written"),
+    Metric("jobs", "job_workers_lost", "counter", (), "Workers of an offline job that died"),
+    Metric("jobs", "job_speed_ratio", "gauge", (), "Media seconds of an offline job per second"),
+    Metric("jobs", "job_left_seconds", "gauge", (), "How long an offline job will still take"),
+    Metric("jobs", "job_units_running", "gauge", (), "Units of an offline job under way"),
+    Metric(
+        "jobs",
+        "job_progress_timestamp_seconds",
+        "gauge",
+        (),
+        "When an offline job last brought something to its end, Unix time",
+    ),
+    Metric("jobs", "job_audited_groups", "counter", (), "Skipped groups of pictures looked at"),
+    Metric("jobs", "job_audit_missed_groups", "counter", (), "Of these, wrongly skipped"),
+    # build
+    Metric("build", "build", "info", (), "Versions: witness, python, torch, av, engine"),
+    Metric("build", "model", "info", ("lane",), "Network of a lane: name, sha256 prefix, runtime"),
+)
 
-    def __init__(self, metrics: Metrics, port: int | None) -> None:
-        self._metrics = metrics
-        self._port = port
-        self.url: str | None = None
-
-    def __enter__(self) -> MetricsPage:
-        if self._port is not None:
-            self._server, self._thread = self._start(self._port)
-            self.url = f"http://127.0.0.1:{self._server.server_port}/metrics"
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        if self.url is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._thread.join(timeout=5)
-
-    def _start(self, port: int) -> Any:
-        with suppress(OSError):
-            return start_http_server(port, "127.0.0.1", self._metrics.registry)
-        return start_http_server(0, "127.0.0.1", self._metrics.registry)
+BY_NAME = {metric.name: metric for metric in TABLE}

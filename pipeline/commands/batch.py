@@ -33,8 +33,9 @@ from pipeline.commands.request import GOOD, INTERRUPTED, SOURCE_FAILED, USAGE, R
 from pipeline.commands.run import asked_config, planned_config
 from pipeline.config.schema import RunConfig
 from pipeline.errors import ConfigError, LaneError, OutputError
+from pipeline.measure.page import MetricsPage
+from pipeline.measure.values import Metrics
 from pipeline.media.scan import ScanKind, ScanSettings
-from pipeline.metrics import Metrics, MetricsPage
 from pipeline.run.interrupt import ctrl_c_noted
 from pipeline.run.job import choose_device
 

@@ -25,7 +25,8 @@ from pipeline.commands.request import (
 from pipeline.config.load import load_fleet
 from pipeline.control.place import FILE, HeldPlace, Place, held_place, token_of
 from pipeline.errors import ConfigError, LaneError, OutputError, SourceError
-from pipeline.metrics import Metrics, MetricsPage
+from pipeline.measure.page import MetricsPage
+from pipeline.measure.values import Metrics
 from pipeline.run.crew import Crew
 from pipeline.run.interrupt import ctrl_c_noted
 from pipeline.run.job import choose_device

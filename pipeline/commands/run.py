@@ -22,7 +22,8 @@ from pipeline.commands.request import (
 from pipeline.config.schema import RunConfig
 from pipeline.console import ConsoleWatcher, print_summary
 from pipeline.errors import ConfigError, LaneError, WitnessError
-from pipeline.metrics import Metrics, MetricsPage
+from pipeline.measure.page import MetricsPage
+from pipeline.measure.values import Metrics
 from pipeline.run.job import Job, StreamResult, build_lanes, choose_device, name_sources
 from pipeline.run.pictures import OnProgress, draw, score_truth
 from pipeline.run.runtimes import check_runtimes, settle_runtimes

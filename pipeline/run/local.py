@@ -10,7 +10,7 @@ import time
 from models.card import CheckpointError
 from pipeline.cut import Reader, ReadReport
 from pipeline.errors import LaneError, WitnessError
-from pipeline.metrics import Metrics
+from pipeline.measure.values import Metrics
 from pipeline.predict import PoolMember
 from pipeline.run.ahead import Ahead
 from pipeline.run.job import Job, Source, StreamResult, Watcher, about_run
@@ -47,12 +47,12 @@ def _run_source(
     try:
         reader = Reader(source.address, source.stream, job.lanes)
     except WitnessError as error:
-        metrics.sources_failed.labels(type(error).__name__).inc()
+        metrics.add("sources_failed", type(error).__name__)
         return StreamResult(source, out, None, None, str(error)), False
     try:
         return _run_stream(job, source, reader, member, watcher, metrics)
     except WitnessError as error:
-        metrics.sources_failed.labels(type(error).__name__).inc()
+        metrics.add("sources_failed", type(error).__name__)
         return StreamResult(source, out, reader.info, None, str(error)), False
     finally:
         reader.close()
@@ -87,7 +87,7 @@ def _run_stream(
     metrics.wrote(last)
     metrics.books(source.stream, keeper.ledger)
     if report.error:
-        metrics.sources_failed.labels("SourceLost").inc()
+        metrics.add("sources_failed", "SourceLost")
     return StreamResult(source, out, reader.info, summary, report.error), interrupted
 
 
@@ -108,8 +108,7 @@ def _pump(
             metrics.read(stream, cut.progress)
             metrics.wrote(digests)
             metrics.books(stream, keeper.ledger)
-            metrics.speed.labels(stream).set(
-                float(cut.progress.position) / (time.perf_counter() - started)
-            )
+            taken_s = time.perf_counter() - started
+            metrics.put("speed_ratio", float(cut.progress.position) / taken_s, stream)
             watcher.reached(stream, cut.progress.position)
             watcher.found(digests)

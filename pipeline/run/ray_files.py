@@ -19,7 +19,7 @@ from ray.exceptions import RayError
 
 from pipeline.cut import ReadReport
 from pipeline.errors import LaneError
-from pipeline.metrics import Metrics
+from pipeline.measure.values import Metrics
 from pipeline.predict import PoolMember
 from pipeline.records import Failure, StreamInfo
 from pipeline.run.backlog import Backlog, Task
@@ -179,14 +179,14 @@ class _Drive:
             return
         stream.in_flight += 1
         self._backlog.add(Task(name, stream.member, step, windows))
-        self._metrics.queued.labels(step.lane).inc(len(step.marks))
+        self._metrics.add("queued_windows", step.lane, by=len(step.marks))
 
     def _predict(self, member: int, tasks: list[Task]) -> None:
         lane = tasks[0].step.lane
         self._calls_of[member] += 1
         call = self._members[member].answer_each.options(num_returns=1 + len(tasks))
         cost, *answers = call.remote(lane, *[task.windows for task in tasks])
-        self._metrics.queued.labels(lane).dec(sum(len(task.step.marks) for task in tasks))
+        self._metrics.add("queued_windows", lane, by=-sum(len(task.step.marks) for task in tasks))
         self._waits[cost] = partial(self._predicted, member, tasks, answers)
 
     def _predicted(
@@ -217,7 +217,7 @@ class _Drive:
             return
         self._tell(name, settled)
         wall = time.perf_counter() - stream.started
-        self._metrics.speed.labels(name).set(float(stream.progress.position) / wall)
+        self._metrics.put("speed_ratio", float(stream.progress.position) / wall, name)
         self._finish_if_done(name)
 
     def _finish_if_done(self, name: str) -> None:
@@ -274,11 +274,11 @@ class _Drive:
         stream = self._streams.pop(name)
         ray.kill(stream.reader)
         for task in self._backlog.drop(name):
-            self._metrics.queued.labels(task.step.lane).dec(len(task.step.marks))
+            self._metrics.add("queued_windows", task.step.lane, by=-len(task.step.marks))
         for member in self._members:
             member.forget.remote(name)
         if error is not None:
-            self._metrics.sources_failed.labels("reading" if summary else "opening").inc()
+            self._metrics.add("sources_failed", "reading" if summary else "opening")
         if summary is None:
             self._keepers.abandon.remote(name)
         result = StreamResult(stream.source, self._job.out / name, stream.info, summary, error)

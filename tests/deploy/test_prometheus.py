@@ -9,7 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.metrics import Metrics, MetricsPage
+from pipeline.measure.page import MetricsPage
+from pipeline.measure.values import Metrics
 from pipeline.records import Digest, Span
 from tests.needs import need_program
 
@@ -30,7 +31,7 @@ def test_metrics_page_follows_the_rules_of_prometheus() -> None:
     promtool = need_program("promtool")
     metrics = Metrics()
     metrics.answered("sound", 4, 0.01)
-    metrics.speed.labels("yard").set(3.5)
+    metrics.put("speed_ratio", 3.5, "yard")
     metrics.wrote([Digest("yard", "sound", Span(Fraction(0), Fraction(1)), "speech", 0.9, None)])
     with MetricsPage(metrics, 0) as page:
         assert page.url is not None

@@ -23,8 +23,6 @@ def test_config_page_knows_every_lane() -> None:
 
 
 def test_metrics_page_names_units_and_labels() -> None:
-    row = next(
-        row for row in PAGES["metrics.md"].splitlines() if "witness_inference_seconds" in row
-    )
+    row = next(row for row in PAGES["metrics.md"].splitlines() if "witness_stage_seconds" in row)
     assert "histogram" in row
-    assert "| lane |" in row
+    assert "| stage, lane |" in row

@@ -19,8 +19,8 @@ from typing import Any, Self
 import psutil
 
 from pipeline.lane import Lane
+from pipeline.measure.values import Metrics
 from pipeline.media.address import LiveAddress
-from pipeline.metrics import Metrics
 from pipeline.run.aside import Aside
 from pipeline.run.crew import Crew
 from pipeline.run.live.fleet import READERS_IMPORT, Fleet

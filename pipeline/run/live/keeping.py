@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.metrics import Metrics
+from pipeline.measure.values import Metrics
 from pipeline.records import Failure, Mark
 from pipeline.run.crew import Crew
 from pipeline.run.live.earlier import Earlier

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.errors import LaneError, WitnessError
 from pipeline.lane import Lane
-from pipeline.metrics import Metrics
+from pipeline.measure.values import Metrics
 from pipeline.predict import PoolMember
 from pipeline.records import Failure, Mark
 from pipeline.run.backlog import Backlog, Task
@@ -77,7 +77,7 @@ class LivePool:
     def add(self, task: Task) -> None:
         """Takes a batch of a stream."""
         self._backlog.add(task)
-        self._metrics.queued.labels(task.step.lane).inc(len(task.step.marks))
+        self._metrics.add("queued_windows", task.step.lane, by=len(task.step.marks))
 
     def waiting(self, stream: str) -> int:
         """How many batches of a stream wait for a member that has room."""
@@ -99,7 +99,7 @@ class LivePool:
         """
         self._away = {task for task in self._away if task.stream != stream}
         for task in self._backlog.drop(stream):
-            self._metrics.queued.labels(task.step.lane).dec(len(task.step.marks))
+            self._metrics.add("queued_windows", task.step.lane, by=-len(task.step.marks))
         for member in self.members:
             member.call("forget", stream, answered=nothing, given_up=nothing)
 
@@ -135,7 +135,7 @@ class LivePool:
 
     def _predict(self, member: Lasting, tasks: list[Task]) -> None:
         lane = tasks[0].step.lane
-        self._metrics.queued.labels(lane).dec(sum(len(task.step.marks) for task in tasks))
+        self._metrics.add("queued_windows", lane, by=-sum(len(task.step.marks) for task in tasks))
         self._away.update(tasks)
         member.call(
             "answer_each",

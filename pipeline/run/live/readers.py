@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.lanes.throttle import Governor
-from pipeline.metrics import Metrics
+from pipeline.measure.values import Metrics
 from pipeline.redaction import redact
 from pipeline.run.crew import Crew, WorkerDied
 from pipeline.run.live.reader import Beat, LiveReader
@@ -123,7 +123,7 @@ class Readers:
     def lose(self, stream: Tended, why: str, reason: str) -> None:
         """Ends the reader, whatever state it is in; the next one is due after a while."""
         self._kill(stream)
-        self._metrics.reader_lost(stream.plan.name, reason)
+        self._metrics.add("readers_lost", stream.plan.name, reason)
         stream.lose(why, reason, time.monotonic())
 
     def stop(self, stream: Tended) -> None:

@@ -17,7 +17,7 @@ from threading import Lock
 from typing import Any
 
 from pipeline.errors import ConfigError
-from pipeline.metrics import Metrics
+from pipeline.measure.values import Metrics
 from pipeline.records import Mark
 from pipeline.run.backlog import Task
 from pipeline.run.crew import Crew

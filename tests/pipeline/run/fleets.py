@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config.load import load_fleet
-from pipeline.metrics import Metrics
+from pipeline.measure.values import Metrics
 from pipeline.run.live.desired import Desired, Plans
 from pipeline.run.live.fleet import Fleet
 from pipeline.run.live.supervise import Supervisor

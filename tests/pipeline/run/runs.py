@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.config.schema import Output, PoolConfig, RunConfig
 from pipeline.lane import Lane
-from pipeline.metrics import Metrics
+from pipeline.measure.values import Metrics
 from pipeline.run.job import Job, Source, StreamResult
 from pipeline.run.local import run_local
 from pipeline.testing import ListWatcher, blob_lane, brightness_lane, loudness_lane

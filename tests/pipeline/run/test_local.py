@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.metrics import Metrics
+from pipeline.measure.values import Metrics
 from pipeline.run.local import run_local
 from pipeline.testing import ListWatcher, brightness_lane, failing_lane, loudness_lane
 from tests import clips

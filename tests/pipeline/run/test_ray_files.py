@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from pipeline.config.schema import PoolConfig
-from pipeline.metrics import Metrics, MetricsPage
+from pipeline.measure.page import MetricsPage
+from pipeline.measure.values import Metrics
 from pipeline.run.job import Job, StreamResult
 from pipeline.testing import ListWatcher, brightness_lane, failing_lane, loudness_lane
 from tests import clips, networks

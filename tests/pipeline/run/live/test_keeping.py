@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from pipeline.cut import Progress
+from pipeline.measure.values import Metrics
 from pipeline.media.address import LiveAddress
-from pipeline.metrics import Metrics
 from pipeline.records import Failure, Gap, Mark, Prediction, Span
 from pipeline.run.live.earlier import Earlier
 from pipeline.run.live.keeping import NOTES_AHEAD, Keeping

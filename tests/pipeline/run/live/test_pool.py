@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.cut import Progress
-from pipeline.metrics import Metrics
+from pipeline.measure.values import Metrics
 from pipeline.records import Mark
 from pipeline.run.backlog import Task
 from pipeline.run.live.pool import LivePool

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.measure.values import Metrics
 from pipeline.media.address import LiveAddress
-from pipeline.metrics import Metrics
 from pipeline.run.live.readers import STEP_S, Press, Readers
 from pipeline.run.live.tended import StreamPlan, Tended
 from pipeline.run.local_crew import LocalCrew

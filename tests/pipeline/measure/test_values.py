@@ -6,7 +6,8 @@ import psutil
 
 from pipeline.cut import Progress
 from pipeline.ledger import LaneBook, Ledger
-from pipeline.metrics import Metrics, MetricsPage
+from pipeline.measure.page import MetricsPage
+from pipeline.measure.values import Metrics
 from pipeline.records import Digest, Span
 
 
@@ -55,7 +56,10 @@ def test_calls_and_events_are_counted() -> None:
     labels = {"stream": "a", "lane": "sound", "label": "bark"}
     assert value(metrics, "witness_events_total", **labels) == 2
     assert value(metrics, "witness_batch_windows_sum", lane="sound") == 4
-    assert value(metrics, "witness_inference_seconds_bucket", lane="sound", le="0.025") == 1
+    assert (
+        value(metrics, "witness_stage_seconds_bucket", stage="predict", lane="sound", le="0.025")
+        == 1
+    )
 
 
 def fetch(url: str) -> str:
@@ -65,7 +69,7 @@ def fetch(url: str) -> str:
 
 def test_the_page_serves_this_machine_alone() -> None:
     metrics = Metrics()
-    metrics.sources_failed.labels("SourceMissing").inc()
+    metrics.add("sources_failed", "SourceMissing")
     with MetricsPage(metrics, 0) as page, MetricsPage(metrics, None) as none:
         assert none.url is None
         assert page.url is not None

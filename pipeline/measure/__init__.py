@@ -1,0 +1,1 @@
+"""What is measured while streams and jobs run, and the pages that tell Prometheus."""

@@ -42,6 +42,7 @@ class Scan(StrEnum):
     off = "off"
     keyframes = "keyframes"
     packets = "packets"
+    vectors = "vectors"
 
 
 class Partition(StrEnum):
@@ -75,14 +76,14 @@ def batch(
         Partition, typer.Option(help="Into which folders results are laid.")
     ] = Partition.source,
     also: Annotated[
-        str, typer.Option(help="Beside the tables: some of `jsonl,coco,overlay,report`.")
+        str, typer.Option(help="Beside the tables: some of `features,jsonl,coco,overlay,report`.")
     ] = "",
     root: Annotated[
         str | None, typer.Option(help="Videos are named by their path below this folder.")
     ] = None,
     scan: Annotated[
-        Scan, typer.Option(help="Which pictures are decoded: `off`, all of them; see docs/scan.md.")
-    ] = Scan.off,
+        Scan, typer.Option(help="What of the pictures is looked at; `off`: all. See docs/scan.md.")
+    ] = Scan.auto,
     audit: Annotated[
         float, typer.Option(min=0, max=1, help="This share of what the scan skips is decoded too.")
     ] = 0.02,

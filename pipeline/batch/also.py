@@ -1,4 +1,4 @@
-"""What a job writes of a video beside the tables: lines, COCO, the annotated video, the report."""
+"""What a job writes of a video beside its tables: lines, COCO, the annotated video, the report."""
 
 from __future__ import annotations
 
@@ -17,9 +17,16 @@ from pipeline.sinks.coco import CocoSink
 from pipeline.sinks.jsonl import JsonlSink, read_events
 from pipeline.whole import LoneFile
 
-Form = Literal["jsonl", "coco", "overlay", "report"]
-FORMS: tuple[Form, ...] = ("jsonl", "coco", "overlay", "report")
-ENDINGS: dict[Form, str] = {"jsonl": "jsonl", "coco": "json", "overlay": "mp4", "report": "html"}
+Form = Literal["features", "jsonl", "coco", "overlay", "report"]
+FORMS: tuple[Form, ...] = ("features", "jsonl", "coco", "overlay", "report")
+FEATURES: Form = "features"
+ENDINGS: dict[Form, str] = {
+    "features": "parquet",
+    "jsonl": "jsonl",
+    "coco": "json",
+    "overlay": "mp4",
+    "report": "html",
+}
 DRAWN = frozenset({"overlay", "report"})
 COPIED_BYTES = 2**20
 

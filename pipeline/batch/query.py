@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from pipeline.batch.features import FEATURES_SCHEMA
 from pipeline.batch.store import Store
 from pipeline.batch.tables import (
     EVENTS_SCHEMA,
@@ -39,6 +40,7 @@ TABLES = {
     "ledger": LEDGER_SCHEMA,
     "failures": FAILURES_SCHEMA,
     "gops": GOPS_SCHEMA,
+    "features": FEATURES_SCHEMA,
 }
 _UNREAD = "reading the stream registered as "
 READ_AT_ONCE, ROWS_AT_ONCE = 16, 4096

@@ -9,8 +9,9 @@ from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Self
 
-from pipeline.batch.also import Also
+from pipeline.batch.also import FEATURES, Also
 from pipeline.batch.answers import told
+from pipeline.batch.features import FeatureTables
 from pipeline.batch.job import BatchJob
 from pipeline.batch.store import Store
 from pipeline.batch.tables import (
@@ -29,6 +30,7 @@ from pipeline.media.scan_audit import Audit
 from pipeline.records import StreamInfo
 from pipeline.redaction import redact
 from pipeline.sinks.base import Sink
+from pipeline.whole import WholeFile
 
 UNITS = "units"
 FAILURES = "failures"
@@ -86,6 +88,7 @@ class Result:
     """What is being written of one video. Nothing of it counts before `finish`.
 
     Use it as a context manager; a block that raises, or does not finish, leaves nothing behind.
+    `features` takes those of its frames, when the job wants them.
     """
 
     def __init__(self, job: BatchJob, store: Store, key: str, unit: Unit) -> None:
@@ -97,6 +100,8 @@ class Result:
         self._exit = ExitStack()
         self._files: list[str] = []
         self._also = Also(job.also, store, self._named, self._exit)
+        wanted = FEATURES in job.also
+        self.features = FeatureTables(unit.video.source, self._feature_file) if wanted else None
 
     def __enter__(self) -> Self:
         return self
@@ -140,6 +145,8 @@ class Result:
     ) -> Outcome:
         """What came of the video, now that all of it is in the store."""
         media_s = round(media_s, 6)
+        if self.features is not None:
+            self.features.close()
         self._exit.close()
         source = self._video.source
         if ledger is not None:
@@ -166,6 +173,9 @@ class Result:
         size = self._video.size_bytes
         outcome = Outcome(self._key, source, source, state, media_s, size, events, 0.0, error)
         return outcome if audit is None else replace(outcome, **asdict(audit))
+
+    def _feature_file(self, lane: str) -> WholeFile:
+        return self._exit.enter_context(self._store.whole(self._named(FEATURES, f"{lane}.parquet")))
 
     def _named(self, table: str, ending: str = "parquet") -> str:
         of = self._video.source if self._job.partition == "source" else self._video.day

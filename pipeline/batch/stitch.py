@@ -90,7 +90,11 @@ class Stitcher:
             # Sound first: it is one part, and its few events wait until the pictures have come.
             opened = [number for number in range(of) if records[number]["opened"]]
             for number in sorted(opened, key=lambda n: (records[n]["medium"] != "audio", n)):
-                for lane, answers in self._answers(key, number, stream, settler):
+                for seen in self._seen(key, number, stream, settler):
+                    lane = seen.mark.lane
+                    if result.features is not None:
+                        result.features.take([seen])
+                    answers = self._member.follow(lane, [seen])
                     count += len(settler.settle(lane, answers))
             lost = "part_lost" if failures else None
             count += len(settler.finish(report, lost))
@@ -102,14 +106,12 @@ class Stitcher:
             state: State = "partial" if failures else "done"
             return result.finish(state, media_s, count, settler.ledger, failures)
 
-    def _answers(
-        self, key: str, number: int, stream: str, settler: Settler
-    ) -> Iterator[tuple[str, list[Any]]]:
+    def _seen(self, key: str, number: int, stream: str, settler: Settler) -> Iterator[Known]:
+        """What the networks saw in a part, each numbered as the settler expects it next."""
         data = self._store.read(part_name(self._job, key, number, "arrow"))
         for known in read_answers(data, stream):
-            lane = known.mark.lane
-            numbered: Known = replace(known, mark=replace(known.mark, index=settler.expects(lane)))
-            yield lane, self._member.follow(lane, [numbered])
+            index = settler.expects(known.mark.lane)
+            yield replace(known, mark=replace(known.mark, index=index))
 
     def _record(self, key: str, number: int) -> dict[str, Any]:
         name = part_name(self._job, key, number, "json")

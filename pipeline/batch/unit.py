@@ -83,6 +83,11 @@ def key_of(video: Input, config_hash: str) -> str:
     return _digits(video.source, 12) + config_hash[:8] + _digits(video.version, 12)
 
 
+def is_of(key: str, config_hash: str) -> bool:
+    """True when the key is of results by this config."""
+    return key[12:20] == config_hash[:8]
+
+
 def _digits(text: str, count: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:count]
 

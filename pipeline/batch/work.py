@@ -6,7 +6,7 @@ The same reader, networks and settler as in `witness run`; what is different is 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -15,6 +15,7 @@ from functools import partial
 from pipeline.batch.answers import AnswerWriter, told
 from pipeline.batch.attempts import Attempts
 from pipeline.batch.cutter import believed_length
+from pipeline.batch.features import FeatureTables
 from pipeline.batch.job import BatchJob
 from pipeline.batch.passes import Heard, Starts, joined, passes_over
 from pipeline.batch.result import Result, committed
@@ -29,6 +30,7 @@ from pipeline.errors import OutputError, SourceError
 from pipeline.media.probe import probe
 from pipeline.media.scan_audit import audit_of
 from pipeline.predict import PoolMember
+from pipeline.records import Failure, Prediction
 from pipeline.redaction import redact
 from pipeline.run.ahead import Ahead
 from pipeline.settle import Settler
@@ -122,7 +124,7 @@ class UnitWorker:
                 with ExitStack() as reading:
                     reader = self._open(unit, make, reading)
                     for cut in self._cuts(unit, key, reader, ended):
-                        answers = self._member.predict(cut.lane, cut.windows).answers
+                        answers = self._answers(cut, result.features)
                         heard.take(cut.lane, answers)
                         count += len(settler.settle(cut.lane, answers))
                         yield Note(unit.name, float(cut.progress.position))
@@ -141,6 +143,13 @@ class UnitWorker:
             return result.finish(
                 state, position, count, settler.ledger, failures, report.scan, audit
             )
+
+    def _answers(self, cut: Cut, features: FeatureTables | None) -> Sequence[Prediction | Failure]:
+        if features is None:
+            return self._member.predict(cut.lane, cut.windows).answers
+        seen = self._member.see(cut.lane, cut.windows)
+        features.take(seen)
+        return self._member.follow(cut.lane, seen)
 
     def _part(self, unit: Unit, key: str) -> Generator[Note, None, Outcome]:
         """Notes; returns what came of a part: its answers wait in the store for the others."""

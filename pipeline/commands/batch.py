@@ -17,7 +17,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.batch.also import Form
+from pipeline.batch.also import FEATURES, Form
 from pipeline.batch.answers import told
 from pipeline.batch.inputs import find_inputs
 from pipeline.batch.job import JOB, BatchJob, Partition, hash_of
@@ -33,6 +33,7 @@ from pipeline.commands.request import GOOD, INTERRUPTED, SOURCE_FAILED, USAGE, R
 from pipeline.commands.run import asked_config, planned_config
 from pipeline.config.schema import RunConfig
 from pipeline.errors import ConfigError, LaneError, OutputError
+from pipeline.lanes.packet_gate import VectorGateConfig
 from pipeline.measure.page import MetricsPage
 from pipeline.measure.values import Metrics
 from pipeline.media.scan import ScanKind, ScanSettings
@@ -125,6 +126,11 @@ def _plan(request: BatchRequest, console: Console) -> tuple[BatchJob, dict[str, 
         timeout_s=request.timeout_s,
         run=uuid.uuid4().hex,
     )
+    if FEATURES in request.also and not any(
+        lane["kind"] == "action" for lane in asked["config"]["lanes"]
+    ):
+        message = "--also features: only a lane of kind `action` has a feature of each frame"
+        raise ConfigError(message)
     agreed = _agreed(job, asked)
     if agreed is not None:
         config, scan = RunConfig(**agreed["config"]), agreed["scan"]
@@ -133,7 +139,7 @@ def _plan(request: BatchRequest, console: Console) -> tuple[BatchJob, dict[str, 
         tell = partial(console.print, soft_wrap=True, highlight=False, markup=False)
         with tempfile.TemporaryDirectory(prefix="witness-") as folder:
             wanted = replace(_run_request(request), out=Path(folder))
-            job = replace(job, config=planned_config(wanted, device, tell))
+            job = replace(job, config=gated(planned_config(wanted, device, tell), request.scan))
         job = replace(job, scan=_scan(request, job, tell))
     return replace(job, config_hash=hash_of(job)), asked
 
@@ -143,8 +149,28 @@ def _agreed(job: BatchJob, asked: dict[str, Any]) -> dict[str, Any] | None:
     store = job.store
     if not store.exists(JOB):
         return None
-    known: dict[str, Any] = json.loads(store.read(JOB))
-    return known if known.get("asked") == asked else None
+    try:
+        known: dict[str, Any] = json.loads(store.read(JOB))
+        return known if known["asked"] == asked else None
+    except (ValueError, LookupError, TypeError) as error:
+        message = (
+            f"{store.location()}: {JOB} is damaged; remove it, and start again: what is finished "
+            "is known without it"
+        )
+        raise ConfigError(message) from error
+
+
+def gated(config: RunConfig, scan: str) -> RunConfig:
+    """With a scan by `vectors`, its gate for each lane of pictures that has none."""
+    if scan != "vectors":
+        return config
+    gated = [
+        lane.model_copy(update={"gate": VectorGateConfig()})
+        if "gate" in type(lane).model_fields and getattr(lane, "gate", None) is None
+        else lane
+        for lane in config.lanes
+    ]
+    return config.model_copy(update={"lanes": tuple(gated)})
 
 
 def _scan(request: BatchRequest, job: BatchJob, tell: Callable[[str], None]) -> ScanSettings | None:
@@ -179,7 +205,7 @@ def _run(
     enough: Callable[[], bool],
 ) -> None:
     store, metrics = job.store, Metrics()
-    tidy(store)
+    tidy(store, job.config_hash)
     store.write(JOB, told(job.told(asked)))
     if not tally.todo:
         shown.console.print("nothing is left to do")
@@ -198,7 +224,7 @@ def _run(
                 shown.console.print(f"metrics at {page.url}", highlight=False)
             run(todo.units(), hear)
     finally:
-        tidy(store)  # after workers that died on the way
+        tidy(store, job.config_hash)  # after workers that died on the way
 
 
 @contextmanager

@@ -30,13 +30,14 @@ class Order:
     config: Path
     more: Sequence[str] = ()
     engine: str = "local"
+    scan: str = "off"
 
     def words(self, results: Path) -> list[str]:
         """The command."""
         return [
             *(sys.executable, "-m", "pipeline", "batch", str(self.videos)),
             *("--out", str(results), "--config", str(self.config), "--engine", self.engine),
-            *("--workers", "2", "--metrics-port", "-1", *self.more),
+            *("--workers", "2", "--metrics-port", "-1", "--scan", self.scan, *self.more),
         ]
 
     def run(self, results: Path, before: Sequence[str] = ()) -> tuple[int, str]:

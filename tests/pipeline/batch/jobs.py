@@ -98,10 +98,10 @@ def begun(job: BatchJob, *videos: Path | str, tally: Tally | None = None) -> Ite
     """What is to be done, with what a driver does before it and after it."""
     with Todo(job) as todo:
         todo.find(find_inputs([str(video) for video in videos]), tally or Tally())
-        tidy(job.store)
+        tidy(job.store, job.config_hash)
         job.store.write(JOB, told({"config_hash": job.config_hash}))
         yield todo
-        tidy(job.store)
+        tidy(job.store, job.config_hash)
 
 
 def tree(results: Path) -> dict[str, bytes]:

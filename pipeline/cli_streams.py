@@ -34,6 +34,22 @@ def check(
     sys.exit(check_command(file, only))
 
 
+def top(
+    out: OutOption = Path("out"),
+    every_s: Annotated[float, typer.Option(min=0.2, help="How often it looks.")] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="One look, for a log or a script.")] = False,
+) -> None:
+    """Shows streams, rates, lag, losses and networks of a witness that runs, until Ctrl-C.
+
+    Example: `witness top --out out`
+
+    Exit code 2 when no witness runs there, 3 when the one that does gives no answer.
+    """
+    from pipeline.commands.top import top_command
+
+    sys.exit(top_command(out, every_s, once=once))
+
+
 @sources_app.callback()
 def _sources() -> None:
     """Looks at the sources of streams."""
@@ -118,3 +134,4 @@ def add_to(app: typer.Typer) -> None:
     """Gives the command line these commands."""
     app.add_typer(sources_app, name="sources")
     app.add_typer(streams_app, name="streams")
+    app.command()(top)

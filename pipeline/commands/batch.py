@@ -107,8 +107,9 @@ def _plan(request: BatchRequest, console: Console) -> tuple[BatchJob, dict[str, 
     Else a job that goes on elsewhere, or on a busier day, would begin all over again.
     """
     device = choose_device(request.device)
+    wanted = asked_config(_run_request(request))
     asked = {
-        "config": asked_config(_run_request(request)).model_dump(mode="json"),
+        "config": wanted.model_dump(mode="json"),
         "device": device,
         "scan": request.scan,
         "audit": request.audit,
@@ -126,9 +127,8 @@ def _plan(request: BatchRequest, console: Console) -> tuple[BatchJob, dict[str, 
         timeout_s=request.timeout_s,
         run=uuid.uuid4().hex,
     )
-    if FEATURES in request.also and not any(
-        lane["kind"] == "action" for lane in asked["config"]["lanes"]
-    ):
+    kinds = {lane.kind for lane in wanted.lanes}
+    if FEATURES in request.also and "action" not in kinds:
         message = "--also features: only a lane of kind `action` has a feature of each frame"
         raise ConfigError(message)
     agreed = _agreed(job, asked)
@@ -138,8 +138,8 @@ def _plan(request: BatchRequest, console: Console) -> tuple[BatchJob, dict[str, 
     else:
         tell = partial(console.print, soft_wrap=True, highlight=False, markup=False)
         with tempfile.TemporaryDirectory(prefix="witness-") as folder:
-            wanted = replace(_run_request(request), out=Path(folder))
-            job = replace(job, config=gated(planned_config(wanted, device, tell), request.scan))
+            measured = replace(_run_request(request), out=Path(folder))
+            job = replace(job, config=gated(planned_config(measured, device, tell), request.scan))
         job = replace(job, scan=_scan(request, job, tell))
     return replace(job, config_hash=hash_of(job)), asked
 

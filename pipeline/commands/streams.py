@@ -71,7 +71,7 @@ def _table(streams: list[dict[str, Any]]) -> Table:
         table.add_row(
             escape(stream["name"]),
             f"[{look}]{state}[/]" + (f": {escape(reason)}" if reason else ""),
-            _length(stream["since_s"]),
+            length(stream["since_s"]),
             f"{stream['late_s']:.2f} s" if state == "playing" else "",
             str(stream["connections"]),
             str(stream["restarts"]),
@@ -81,7 +81,7 @@ def _table(streams: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _length(seconds: float) -> str:
+def length(seconds: float) -> str:
     """A time that has passed, in two units at the most."""
     whole = int(seconds)
     for unit, length, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60)):

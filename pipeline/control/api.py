@@ -29,11 +29,17 @@ class NewStream(StreamConfig):
 
 
 class Control:
-    """The streams of one witness, to be listed and changed; `silent_s` says if it still works."""
+    """The streams of one witness, to be listed and changed; `silent_s` says if it still works.
 
-    def __init__(self, desired: Desired, silent_s: Callable[[], float]) -> None:
+    `metrics` gives the page that Prometheus reads, for who has the token.
+    """
+
+    def __init__(
+        self, desired: Desired, silent_s: Callable[[], float], metrics: Callable[[], str]
+    ) -> None:
         self._desired = desired
         self._silent_s = silent_s
+        self._metrics = metrics
 
     def health(self) -> JSONResponse:
         """200 while the supervisor works, 503 when it hangs."""
@@ -45,6 +51,10 @@ class Control:
     def streams(self) -> dict[str, Any]:
         """How every stream is, by name."""
         return {"streams": [asdict(status) for status in self._desired.statuses()]}
+
+    def metrics(self) -> dict[str, str]:
+        """What Prometheus is told."""
+        return {"metrics": self._metrics()}
 
     def add(self, stream: NewStream) -> dict[str, str]:
         """Wants a stream that is in no file, within the limits of this interface."""
@@ -76,6 +86,7 @@ def app_of(control: Control, token: str) -> ASGIApp:
     routes = APIRouter()
     routes.add_api_route("/health", control.health, response_model=None)
     routes.add_api_route("/streams", control.streams)
+    routes.add_api_route("/metrics", control.metrics)
     routes.add_api_route("/streams", control.add, methods=["POST"], status_code=201)
     routes.add_api_route("/streams/{name}", control.remove, methods=["DELETE"], status_code=202)
     routes.add_api_route(

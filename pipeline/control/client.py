@@ -30,6 +30,11 @@ class Client:
         streams: list[dict[str, Any]] = self._ask("GET", "/streams")["streams"]
         return streams
 
+    def metrics(self) -> str:
+        """Its metrics, as Prometheus reads them."""
+        text: str = self._ask("GET", "/metrics")["metrics"]
+        return text
+
     def add(self, name: str, stream: dict[str, Any]) -> None:
         """Adds a stream, of which is said what a file of streams would say."""
         self._ask("POST", "/streams", {"name": name, **stream})

@@ -15,8 +15,13 @@ from pathlib import Path
 import psutil
 import pyarrow.parquet as pq
 
+from pipeline.batch.job import BatchJob
 from pipeline.batch.store import open_store
+from pipeline.batch.tally import Tally
+from pipeline.run.local_batch import LocalBatch
+from pipeline.run.local_crew import LocalCrew
 from tests import networks
+from tests.pipeline.batch.jobs import begun
 
 ROOT = Path(__file__).parent.parent.parent
 ENDS_WITHIN_S = 600.0
@@ -105,6 +110,25 @@ def small_config(folder: Path) -> Path:
     path = folder / "yard.yaml"
     path.write_text(json.dumps(told, indent=1), encoding="utf-8")  # JSON is YAML
     return path
+
+
+def peak(job: BatchJob, video: Path) -> int:
+    """Runs a job over a video, and gives the most memory, in bytes, that a worker was seen to use.
+
+    It is what belongs to the worker alone: libraries that all of them share do not count.
+    """
+    most = 0
+    with begun(job, video) as todo, LocalCrew() as crew:
+
+        def hear(_outcome: object) -> bool:
+            nonlocal most
+            for worker in crew.workers:
+                with suppress(psutil.NoSuchProcess):
+                    most = max(most, psutil.Process(worker.pid).memory_full_info().uss)
+            return True
+
+        LocalBatch(job, crew, 2, Tally()).run(todo.units(), hear)
+    return most
 
 
 def check_whole(results: Path) -> int:

@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import av
-import psutil
 import pytest
 
-from pipeline.batch.tally import Tally
-from pipeline.run.local_batch import LocalBatch
-from pipeline.run.local_crew import LocalCrew
 from pipeline.testing import brightness_lane, loudness_lane
 from tests import clips
+from tests.batch.driving import peak
 from tests.live.watching import FULL, report
-from tests.pipeline.batch.jobs import begun, divisible, plain_job, states, tree
+from tests.pipeline.batch.jobs import divisible, plain_job, tree
 
 pytestmark = pytest.mark.slow
 
@@ -52,29 +49,11 @@ def _later(packet: Any, seconds: int) -> None:
     packet.dts += int(seconds / packet.time_base)
 
 
-def peak(results: Path, video: Path, segment_s: int) -> int:
-    """Runs a video, and gives the most memory, in bytes, that a worker was seen to use."""
-    job = plain_job(results, LANES, segment_s=Fraction(segment_s))
-    most = 0
-    with begun(job, video) as todo, LocalCrew() as crew:
-
-        def hear(_outcome: object) -> bool:
-            nonlocal most
-            for worker in crew.workers:
-                info = psutil.Process(worker.pid).memory_full_info()
-                most = max(most, info.uss)
-            return True
-
-        LocalBatch(job, crew, 2, Tally()).run(todo.units(), hear)
-    assert list(states(job).values()) == ["done"]
-    return most
-
-
 def test_hours_in_parts_are_the_bytes_of_one_pass(tmp_path: Path) -> None:
     long, short = minutes(tmp_path, MINUTES), minutes(tmp_path, 1)
-    of_short = peak(tmp_path / "short", short, MINUTE)
-    in_parts = peak(tmp_path / "parts", long, MINUTE)
-    in_one = peak(tmp_path / "one", long, 100 * 3600)
+    of_short = peak(plain_job(tmp_path / "short", LANES, segment_s=Fraction(MINUTE)), short)
+    in_parts = peak(plain_job(tmp_path / "parts", LANES, segment_s=Fraction(MINUTE)), long)
+    in_one = peak(plain_job(tmp_path / "one", LANES, segment_s=Fraction(360_000)), long)
     figures = {
         "minutes": MINUTES,
         "worker_mb_of_a_minute": of_short >> 20,

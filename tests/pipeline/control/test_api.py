@@ -22,6 +22,7 @@ from pipeline.errors import ConfigError, NoAnswer
 from tests.pipeline.run.fleets import Fleeting, fleeting
 
 TOKEN = "a-token-that-nobody-else-has"
+PAGE = "# TYPE witness_events_total counter\n"
 
 
 @dataclass
@@ -52,7 +53,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("control")
     with fleeting(folder) as fleet, held_place(folder / "out") as place:
         served = Served(fleet, "", folder / "out")
-        app = app_of(Control(fleet.desired, lambda: served.silent_s), TOKEN)
+        app = app_of(Control(fleet.desired, lambda: served.silent_s, lambda: PAGE), TOKEN)
         with ControlServer(app, 0) as server:
             served.url = server.url
             place.tell(Place(server.url, TOKEN))
@@ -67,6 +68,11 @@ def test_streams_are_added_and_removed(served: Served) -> None:
     assert served.ask("DELETE", "/streams/door") == (202, {"removed": "door"})
     assert served.fleet.wanted == {"gate": 3, "yard": 5}
     assert served.ask("GET", "/streams") == (200, {"streams": []})
+
+
+def test_who_has_the_token_may_read_the_metrics(served: Served) -> None:
+    assert served.ask("GET", "/metrics") == (200, {"metrics": PAGE})
+    assert Client(served.out).metrics() == PAGE
 
 
 @pytest.mark.parametrize("shown", ["", "Bearer", f"Bearer {TOKEN}x", f"Basic {TOKEN}", "Bearer é"])
@@ -160,5 +166,6 @@ def test_one_that_does_not_answer_is_told_apart_from_none(tmp_path: Path) -> Non
 def test_a_port_that_is_taken_is_replaced(served: Served) -> None:
     taken = urlsplit(served.url).port
     assert taken
-    with ControlServer(app_of(Control(served.fleet.desired, lambda: 0.0), TOKEN), taken) as other:
+    app = app_of(Control(served.fleet.desired, lambda: 0.0, str), TOKEN)
+    with ControlServer(app, taken) as other:
         assert other.url != served.url

@@ -3,8 +3,8 @@
     python benchmarks/bench_scan.py [--pairs 3] [--minutes 20] [--films FOLDER]
 
 Films of which 14 % and 2 % of the groups of pictures (2 s each) show somebody; see street_film.py.
-Both sides are read by one Reader, answered by `instances` at 5 Hz and `action` at its rate with one
-thread, and settled: decode-everything on 80 seconds of the same kind, the scan on all of it, in
+Both sides are read by one Reader, a few batches ahead, answered by `instances` at 5 Hz and `action`
+at its rate with one thread, and settled, as a worker of `witness batch` does it: decode-everything on 80 seconds of the same kind, the scan on all of it, in
 alternating pairs. The figure is media seconds per second of wall time, and the same per second of
 CPU time, which a busy machine disturbs less. Recall is the share of groups with somebody that were
 decoded whole. Prints a table, writes bench_scan.json beside this file.
@@ -28,6 +28,7 @@ import torch
 from street_film import RATE, Codec, make_film, make_pool
 
 from benchmarks.frame_cnns import cpu_name
+from pipeline.batch.work import BATCHES_AHEAD
 from pipeline.cut import Reader
 from pipeline.lane import Lane
 from pipeline.lanes.action import ActionLane
@@ -35,6 +36,7 @@ from pipeline.lanes.instances import InstancesLane
 from pipeline.media.gops import GopRow
 from pipeline.media.scan import ScanSettings
 from pipeline.predict import PoolMember
+from pipeline.run.ahead import Ahead
 from pipeline.settle import Settler
 
 HERE = Path(__file__).parent
@@ -84,10 +86,11 @@ def run(film: Path, lanes: Sequence[Lane], pool: PoolMember, scan: ScanSettings 
     settler = Settler("film", lanes, ())
     instances = 0
     with closing(Reader(str(film), "film", lanes, scan=scan)) as reader:
-        for cut in reader.cuts():
-            settler.read(cut.progress)
-            events = settler.settle(cut.lane, pool.predict(cut.lane, cut.windows).answers)
-            instances += sum(event.instance is not None for event in events)
+        with Ahead(reader.cuts(), BATCHES_AHEAD) as cuts:
+            for cut in cuts:
+                settler.read(cut.progress)
+                events = settler.settle(cut.lane, pool.predict(cut.lane, cut.windows).answers)
+                instances += sum(event.instance is not None for event in events)
         report = reader.report()
     settler.finish(report)
     pool.forget("film")

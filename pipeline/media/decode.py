@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from fractions import Fraction
@@ -44,7 +44,8 @@ class Decoder:
     claims brought nothing; of a stream from the network also "missing_packets": lost on the way,
     "damaged_frames": left out for that); decoding goes on after it. `threads` decode pictures; with
     one, damaged pictures are concealed in the same way every time, and many sources share a machine
-    best. Troubles are added to `troubles` if it is given. `heard` is called with each packet before
+    best. Troubles are added to `troubles` if it is given, and to `cpu_s` the processor time that
+    decoding takes, by medium. `heard` is called with each packet before
     it is decoded; where it says False the packet is left out. By then `anchor` is there, and
     whoever heard the first packet may still move it. With a `scan` not every group of pictures is
     decoded: what was passed over comes as Skipped, and `scanned` says why.
@@ -61,12 +62,14 @@ class Decoder:
         threads: int = 1,
         heard: Callable[[Packet[Any]], bool] | None = None,
         troubles: Counter[tuple[str, str]] | None = None,
+        cpu_s: defaultdict[str, float] | None = None,
         begin: Fraction = Fraction(0),
         scan: ScanSettings | None = None,
     ) -> None:
         self.source = source if isinstance(source, str) else source.shown
         self.stream = stream or stream_name(self.source)
         self.troubles: Counter[tuple[str, str]] = Counter() if troubles is None else troubles
+        self.cpu_s: defaultdict[str, float] = defaultdict(float) if cpu_s is None else cpu_s
         self._media = frozenset(media)
         self._from = source
         self._timeout_s = timeout_s
@@ -170,11 +173,12 @@ class Decoder:
             if isinstance(self._from, OpenPlan) and self._from.kind in LOSSY_KINDS:
                 self._damage = Damage(self.troubles, base)
             clock = VideoClock(base, rate, anchor)
-            part = VideoPart(source.video, clock, self.troubles, self._damage)
+            part = VideoPart(source.video, clock, self.troubles, self.cpu_s, self._damage)
             parts[source.video.index] = part
         if source.audio is not None and "audio" in self._media:
             sound_clock = AudioClock(exact(source.audio.time_base), anchor)
-            parts[source.audio.index] = AudioPart(source.audio, sound_clock, self.troubles)
+            sound = AudioPart(source.audio, sound_clock, self.troubles, self.cpu_s)
+            parts[source.audio.index] = sound
         for stream in source.container.streams:
             if stream.index not in parts:
                 stream.discard = Discard.all

@@ -7,7 +7,7 @@ watches `pulse` from outside ends the process, not the call.
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -26,6 +26,7 @@ from pipeline.media.decode import Decoder
 from pipeline.media.folder import Segments
 from pipeline.media.lateness import TIE_STEP_S, Lateness, Tie
 from pipeline.media.opening import exact
+from pipeline.media.outages import Broke, Outages, why_of
 from pipeline.media.pulse import Pulse, Reached
 from pipeline.media.retold import Retold, content_of
 from pipeline.media.silence import Silence
@@ -48,7 +49,7 @@ class LiveSource:
     Gap at once, so that nobody waits for what was cut off. A stream's media time 0 is when its
     first packet came; after an outage it goes on where the wall clock says, or where the source's
     own clock says if that went on. Its media keep their distance to one another. `reached` and
-    `outage` are of the reader before, when there was one.
+    `outage` are of the reader before, when there was one; with `goes_on`, of the same watch.
     """
 
     def __init__(
@@ -59,11 +60,14 @@ class LiveSource:
         reached: Reached | None = None,
         *,
         outage: str = "",
+        goes_on: bool = False,
         max_lag_s: float | None = None,
     ) -> None:
         self.pulse = Pulse()
         self.info: StreamInfo | None = None
         self.troubles: Counter[tuple[str, str]] = Counter()
+        self.decode_s: defaultdict[str, float] = defaultdict(float)
+        self.outages = Outages(goes_on=goes_on)
         self.sender: Tie | None = None
         self._address = address
         self._stream = stream
@@ -77,6 +81,7 @@ class LiveSource:
         self._segments = Segments(address.path, address.shown) if address.kind == "folder" else None
         self._outage = outage
         self._seen: set[Medium] = set()
+        self._fallen: Medium | None = None
         self._silence = Silence(address.stall_s)
         self._placed = False
         self._held = 0
@@ -107,17 +112,21 @@ class LiveSource:
             except RetryError:
                 break
             reason = ENDED
+            why: Broke = "ended"
             try:
                 yield from self._play(decoder)
             except SourceError as error:
-                reason = str(error)
+                reason, why = str(error), why_of(error, self._fallen)
             finally:
                 decoder.__exit__()
             if self._address.kind in ("file", "folder") and reason == ENDED:
                 self._outage = NOTHING_NEW
+                self.outages.perhaps("no_new_file")
                 if self._address.kind == "file" and not self._address.loop:
                     break
             else:
+                if not self._stopped.is_set():
+                    self.outages.began(why)
                 yield from self._lost(reason)
                 self._rest()
         self.pulse.turn("ended")
@@ -134,8 +143,14 @@ class LiveSource:
         self._held = 0
         self._seen = set()
         self._silence.begin()
+        self._fallen = None
         decoder = Decoder(
-            plan, self._stream, media=self._media, heard=self._heard, troubles=self.troubles
+            plan,
+            self._stream,
+            media=self._media,
+            heard=self._heard,
+            troubles=self.troubles,
+            cpu_s=self.decode_s,
         )
         decoder.__enter__()
         self._decoder, self.info = decoder, decoder.info
@@ -158,6 +173,7 @@ class LiveSource:
         if self._decoder is None:
             return True
         now, set_by = self._arrivals.wall()
+        self.pulse.newest_at = now
         if set_by:
             self._lateness.clock_was_set(set_by)
         anchor, kind = self._decoder.anchor, packet.stream.type
@@ -193,9 +209,9 @@ class LiveSource:
     def _check_media(self) -> None:
         """SourceLost when a medium fell silent: the next opening knows what there is now."""
         decoded = self._decoder.decoded if self._decoder else {}
-        fallen = self._silence.fallen(decoded, self.pulse.heard)
-        if fallen is not None:
-            message = f"its {fallen} fell silent while the rest went on"
+        self._fallen = self._silence.fallen(decoded, self.pulse.heard)
+        if self._fallen is not None:
+            message = f"its {self._fallen} fell silent while the rest went on"
             raise SourceLost(message)
 
     def _ask_sender(self, media: Fraction, pts_s: Fraction) -> None:
@@ -275,7 +291,9 @@ class LiveSource:
                 return
             self._seen.add(medium)
             if end is not None and span.start > end:
-                yield Gap(medium, Span(end, span.start), self._outage)
+                gap = Gap(medium, Span(end, span.start), self._outage)
+                self.outages.over(gap)
+                yield gap
         self._ends[medium] = span.end if end is None else max(end, span.end)
         if isinstance(item, Frame):
             item = replace(item, index=self._frames)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from fractions import Fraction
+from time import thread_time
 from typing import Any
 
 import av
@@ -30,14 +31,23 @@ DAMAGED = "packets were lost: pictures are damaged"
 
 
 class Part(ABC):
-    """Decodes one stream of a source; counts what came of it and what was damaged."""
+    """Decodes one stream of a source; counts what came of it and what was damaged.
+
+    The processor time that this takes is added to `cpu_s`, by medium.
+    """
 
     medium: Medium
     _clock: VideoClock | AudioClock
 
-    def __init__(self, stream: VideoStream | AudioStream, troubles: Troubles) -> None:
+    def __init__(
+        self,
+        stream: VideoStream | AudioStream,
+        troubles: Troubles,
+        cpu_s: MutableMapping[str, float],
+    ) -> None:
         self._stream = stream
         self._troubles = troubles
+        self._cpu_s = cpu_s
         self.decoded = 0
 
     def decode(self, packet: Packet[Any]) -> Iterator[Item]:
@@ -45,12 +55,19 @@ class Part(ABC):
         if packet.is_corrupt:
             self._troubles[self.medium, "corrupt_packet"] += 1
         try:
-            frames = self._stream.decode(packet)
+            frames = self._taken(packet)
         except av.FFmpegError:
             # Decoders answer damage with all kinds of error numbers, "not permitted" among them.
             self._failed(packet)
             return
         yield from self._placed(frames)
+
+    def _taken(self, packet: Packet[Any] | None) -> list[VideoFrame] | list[AudioFrame]:
+        began = thread_time()
+        try:
+            return self._stream.decode(packet)
+        finally:
+            self._cpu_s[self.medium] += thread_time() - began
 
     def drain(self) -> Iterator[Item]:
         """What the decoder still held, at the end of the stream."""
@@ -61,7 +78,7 @@ class Part(ABC):
 
     def _emptied(self) -> Iterator[Item]:
         try:
-            frames = self._stream.decode(None)
+            frames = self._taken(None)
         except av.error.EOFError:
             frames = []
         except av.FFmpegError:
@@ -103,9 +120,10 @@ class VideoPart(Part):
         stream: VideoStream,
         clock: VideoClock,
         troubles: Troubles,
+        cpu_s: MutableMapping[str, float],
         damage: Damage | None = None,
     ) -> None:
-        super().__init__(stream, troubles)
+        super().__init__(stream, troubles, cpu_s)
         self._clock = clock
         self._damage = damage
         self._spoilt = False
@@ -236,8 +254,14 @@ class AudioPart(Part):
     medium: Medium = "audio"
     _clock: AudioClock
 
-    def __init__(self, stream: AudioStream, clock: AudioClock, troubles: Troubles) -> None:
-        super().__init__(stream, troubles)
+    def __init__(
+        self,
+        stream: AudioStream,
+        clock: AudioClock,
+        troubles: Troubles,
+        cpu_s: MutableMapping[str, float],
+    ) -> None:
+        super().__init__(stream, troubles, cpu_s)
         self._clock = clock
 
     def _place(self, frame: VideoFrame | AudioFrame) -> Iterator[Item]:

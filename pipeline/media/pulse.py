@@ -22,7 +22,7 @@ class Pulse:
     Times are of `time.monotonic`. `since` is when `state` began, `heard` when the latest packet
     came; `attempts` counts the tries since it last played, `connections` those that succeeded.
     `reason` says why it waits; it holds no password. `late_s` is how much later than the promptest
-    ones packets come now.
+    ones packets come now, `newest_at` the wall time (Unix seconds) of the latest one.
     """
 
     state: State = "opening"
@@ -32,6 +32,7 @@ class Pulse:
     attempts: int = 0
     reason: str = ""
     late_s: float = 0.0
+    newest_at: float | None = None
     _played_at: float = 0.0
     _excused: bool = False
     _excused_at: float = 0.0

@@ -4,10 +4,11 @@
 
 Films of which 14 % and 2 % of the groups of pictures (2 s each) show somebody; see street_film.py.
 Both sides are read by one Reader, a few batches ahead, answered by `instances` at 5 Hz and `action`
-at its rate with one thread, and settled, as a worker of `witness batch` does it: decode-everything on 80 seconds of the same kind, the scan on all of it, in
-alternating pairs. The figure is media seconds per second of wall time, and the same per second of
-CPU time, which a busy machine disturbs less. Recall is the share of groups with somebody that were
-decoded whole. Prints a table, writes bench_scan.json beside this file.
+at its rate with one thread, and settled, as a worker of `witness batch` does it: decode-everything
+on 80 seconds of the same kind, the scan on all of it, in alternating pairs. The figure is media
+seconds per second of wall time, and the same per second of CPU time, which a busy machine disturbs
+less. Recall is the share of groups with somebody that were decoded whole. Prints a table, writes
+bench_scan.json beside this file.
 """
 
 from __future__ import annotations

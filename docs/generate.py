@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import runpy
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -16,15 +17,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from pipeline.config.access import CredentialsConfig, MetricsConfig, TlsConfig
 from pipeline.config.schema import PoolConfig, RunConfig
-from pipeline.config.streams import (
-    ControlConfig,
-    CredentialsConfig,
-    FleetConfig,
-    StreamConfig,
-    StreamSettings,
-    TlsConfig,
-)
+from pipeline.config.streams import ControlConfig, FleetConfig, StreamConfig, StreamSettings
 from pipeline.lanes import LaneConfig
 from pipeline.lanes.gate import MotionGateConfig
 from pipeline.lanes.labels import HysteresisConfig
@@ -48,6 +43,15 @@ METRIC_TOPICS: dict[Topic, str] = {
     "jobs": "`witness batch`.",
     "build": "What runs.",
 }
+UNSAID = {
+    "gate": "no gate",
+    "streams": "none",
+    "sampling": "each lane's own",
+    "credentials": "none",
+    "certificate": "no TLS",
+    "key": "in `certificate`",
+    "targets": "in `OUT`",
+}
 NOTE = "<!-- Written by docs/generate.py (`make docs`): change the code, not this page. -->"
 
 
@@ -59,6 +63,7 @@ def pages() -> dict[str, str]:
         "frame-cnns.md": _filled("frame-cnns.md", "frame_cnns", frame_cnns_table),
         "clips.md": _filled("clips.md", "clip_ways", clips_table),
         "gating.md": _filled("gating.md", "gate_recall", gate_table),
+        **runpy.run_path(str(HERE / "generate_reference.py"))["pages"](),
     }
     clips = MEASURED / "clip_ways.json"
     if clips.exists():
@@ -258,6 +263,8 @@ def _fleet_parts() -> list[str]:
         *_record(TlsConfig),
         "### `control`",
         *_record(ControlConfig),
+        "### `metrics`",
+        *_record(MetricsConfig),
     ]
 
 
@@ -266,9 +273,9 @@ def metrics_page() -> str:
     parts = [
         "# Metrics",
         NOTE,
-        "While a job runs, `http://127.0.0.1:9464/metrics` serves these in Prometheus' "
-        "text format, to this machine alone; `--metrics-port` changes the port, -1 "
-        "switches it off. [A scrape config](../deploy/prometheus/prometheus.yml) is there. "
+        "While a job runs, `http://127.0.0.1:9464/metrics` serves these, to this machine alone; "
+        "`--metrics-port` changes the port, -1 switches it off. [How to read it from elsewhere, "
+        "and where the pages of a cluster are](monitoring.md). "
         "Counters only grow. Sound is counted in samples, pictures in frames.",
     ]
     for topic, told in METRIC_TOPICS.items():
@@ -293,9 +300,7 @@ def _record(model: type[BaseModel], told_before: type[BaseModel] | None = None) 
         if told_before is not None and name in told_before.model_fields:
             continue
         default = field.get("default", "needed" if name in schema.get("required", ()) else None)
-        told = {"gate": "no gate", "streams": "none", "sampling": "each lane's own"}.get(
-            name, _default(default)
-        )
+        told = UNSAID.get(name, _default(default))
         rows.append(f"| `{name}` | {_type(field, schema)} | {told} |")
     return [inspect.cleandoc(model.__doc__ or ""), "\n".join(rows)]
 
@@ -309,6 +314,7 @@ def _type(field: dict[str, Any], schema: dict[str, Any]) -> str:
             "CredentialsConfig": "see [credentials](#credentials)",
             "TlsConfig": "see [tls](#tls)",
             "ControlConfig": "see [control](#control)",
+            "MetricsConfig": "see [metrics](#metrics)",
             "MotionGateConfig": "`motion`",
             "PacketGateConfig": "`packets`",
             "VectorGateConfig": "`vectors`, or see [gate](#gate-of-a-lane)",

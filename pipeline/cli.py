@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline import cli_batch, cli_streams
+from pipeline import cli_batch, cli_setup, cli_streams
 from pipeline.cli_networks import add_to
 from pipeline.cli_options import (
     ConfigOption,
@@ -46,7 +46,7 @@ def run(
     engine: EngineOption = Engine.ray,
     device: DeviceOption = Device.auto,
     lanes: LanesOption = None,
-    metrics_port: MetricsPort = 9464,
+    metrics_port: MetricsPort = None,
     offline: OfflineOption = False,
 ) -> None:
     """Watches and listens to every SOURCE, and writes its events, video and report.
@@ -77,7 +77,7 @@ def demo(
     out: OutOption = Path("out"),
     engine: EngineOption = Engine.ray,
     device: DeviceOption = Device.auto,
-    metrics_port: MetricsPort = 9464,
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Runs the main job on the clip that ships, and holds the sounds found against the truth."""
     from pipeline.commands.run import demo_command
@@ -120,6 +120,7 @@ def doctor() -> None:
 add_to(app)
 cli_streams.add_to(app)
 cli_batch.add_to(app)
+cli_setup.add_to(app)
 
 
 def main() -> None:

@@ -105,7 +105,7 @@ def batch(
     retry: Annotated[
         bool, typer.Option("--retry", help="Do again what failed, in whole or in part, before.")
     ] = False,
-    metrics_port: MetricsPort = 9464,
+    metrics_port: MetricsPort = None,
     offline: OfflineOption = False,
 ) -> None:
     """Runs over many VIDEOS and keeps what was found as tables in RESULTS.

@@ -32,7 +32,7 @@ EngineOption = Annotated[
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where the networks run.")]
 MetricsPort = Annotated[
-    int, typer.Option(help="Port of /metrics on 127.0.0.1 while the job runs; -1 for none.")
+    int | None, typer.Option(help="Port of /metrics while the job runs; -1 for none. Usually 9464.")
 ]
 LanesOption = Annotated[
     str | None, typer.Option(help="Only these lanes, by name: `action,instances,sound`.")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import TypeVar
 
 from pipeline.errors import SourceError
 from pipeline.lane import Lane, Windower
@@ -28,6 +29,8 @@ from pipeline.records import (
     Window,
 )
 
+Number = TypeVar("Number", int, float)
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -35,7 +38,8 @@ class Progress:
 
     `decoded` counts frames and samples by medium; `not_sampled`, `gated` and `dropped` (by reason)
     count them by lane. `gated_spans` is each lane's latest gated stretch. `position` is the media
-    time that the decoder has reached.
+    time that the decoder has reached. `decode_s` is the processor time that decoding took, by
+    medium; it is no part of what was done, so two that did the same are equal.
     """
 
     position: Fraction
@@ -44,6 +48,7 @@ class Progress:
     gated: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, dict[str, int]] = field(default_factory=dict)
     gated_spans: dict[str, Span] = field(default_factory=dict)
+    decode_s: dict[str, float] = field(default_factory=dict, compare=False)
 
     @classmethod
     def nothing(cls) -> Progress:
@@ -57,6 +62,7 @@ class Progress:
         decoded: Mapping[str, int],
         windowers: Mapping[str, Windower],
         dropped: Mapping[str, Mapping[str, int]] | None = None,
+        decode_s: Mapping[str, float] | None = None,
     ) -> Progress:
         """The totals of these windowers, by lane, and what was `dropped` after them."""
         given_up = {name: Counter(windower.dropped) for name, windower in windowers.items()}
@@ -70,6 +76,7 @@ class Progress:
             {name: windower.gated for name, windower in windowers.items()},
             {name: dict(counts) for name, counts in given_up.items() if counts},
             {name: span for name, span in spans.items() if span is not None},
+            dict(decode_s or {}),
         )
 
     def after(self, earlier: Progress) -> Progress:
@@ -85,6 +92,7 @@ class Progress:
             _sums(earlier.gated, self.gated),
             reasons,
             {**earlier.gated_spans, **self.gated_spans},
+            _sums(earlier.decode_s, self.decode_s),
         )
 
 
@@ -200,10 +208,11 @@ class Reader:
     def _progress(self) -> Progress:
         # Exact times are dear, and asked for once a batch: the latest of a medium ends last.
         position = max((item.span.end for item in self._latest.values()), default=Fraction(0))
-        return Progress.of(position, self._decoded, self._windowers)
+        cpu_s = self._decoder.cpu_s
+        return Progress.of(position, self._decoded, self._windowers, decode_s=cpu_s)
 
 
-def _sums(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+def _sums(one: Mapping[str, Number], other: Mapping[str, Number]) -> dict[str, Number]:
     return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
 

@@ -143,6 +143,7 @@ class Lane:
     its answers lack what came before: the network's reach back in time. Of a `divisible` lane the
     heavy part keeps nothing between windows: it is stateless, or a `TwoStepPredictor`, and no gate
     chooses by what it has seen; so a long stream may be cut anywhere, with the same answers.
+    `runtime` and `device` say what executes its network, for people.
     """
 
     name: str
@@ -155,3 +156,5 @@ class Lane:
     card: Card
     warm_s: float = 0.0
     divisible: bool = False
+    runtime: str = ""
+    device: str = ""

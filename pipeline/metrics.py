@@ -12,6 +12,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 PREFIX = "witness_"
+OTHER = "other"
+"""Stands for a value that is none of this code's words, and for labels beyond the first many."""
+READERS_LOST = (
+    "reader_lost",
+    "reader_failed",
+    "reader_hung",
+    "reader_restarted",
+    "stalled",
+    "open_hung",
+)
+"""Why readers of live streams are replaced."""
+OUTAGES = ("ended", "broke_off", "fell_silent", "unreadable", "no_new_file", *READERS_LOST[:-1])
+"""What ends the playing of a live stream: the sender, the way, or the loss of its reader."""
+WORKERS_LOST = ("died", "hung", "failed")
+"""Why pool members and keepers are replaced."""
 Kind = Literal["counter", "gauge", "histogram", "info"]
 Topic = Literal["streams", "books", "stages", "pool", "outputs", "processes", "jobs", "build"]
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -71,9 +86,19 @@ TABLE: tuple[Metric, ...] = (
     ),
     Metric("streams", "stream_connections", "counter", ("stream",), "Connections that were made"),
     Metric(
-        "streams", "stream_outages", "counter", ("stream", "reason"), "Outages, by what ended it"
+        "streams",
+        "stream_outages",
+        "counter",
+        ("stream", "reason"),
+        "Times that a stream which played broke off, by why",
     ),
-    Metric("streams", "stream_outage_seconds", "counter", ("stream",), "Time lost by outages"),
+    Metric(
+        "streams",
+        "stream_outage_seconds",
+        "counter",
+        ("stream",),
+        "Time lost by outages, the present one included",
+    ),
     Metric(
         "streams", "readers_lost", "counter", ("stream", "reason"), "Readers that were replaced"
     ),
@@ -84,9 +109,19 @@ TABLE: tuple[Metric, ...] = (
         ("stream", "kind"),
         "What a decoder could not use: packets, frames or chunks of sound",
     ),
-    Metric("streams", "media_seconds", "counter", ("stream",), "Media time read"),
     Metric(
-        "streams", "speed_ratio", "gauge", ("stream",), "Media seconds analysed per wall second"
+        "streams",
+        "media_seconds",
+        "counter",
+        ("stream",),
+        "Media time gone through; of live streams with their outages",
+    ),
+    Metric(
+        "streams",
+        "speed_ratio",
+        "gauge",
+        ("stream",),
+        "Media seconds of a file gone through per second",
     ),
     Metric("streams", "sources_failed", "counter", ("reason",), "Sources that failed"),
     # books: decoded = analysed + not sampled + gated + dropped + failed, once nothing is under way
@@ -107,7 +142,7 @@ TABLE: tuple[Metric, ...] = (
         "books",
         "books_not_closed",
         "counter",
-        ("stream",),
+        (),
         "Ends of a stream at which its books did not close",
     ),
     # stages: where the time goes
@@ -131,7 +166,13 @@ TABLE: tuple[Metric, ...] = (
         DELAYS,
     ),
     # pool: the networks
-    Metric("pool", "lane_ready", "gauge", ("lane",), "1 once the networks of a lane are loaded"),
+    Metric(
+        "pool",
+        "lane_ready",
+        "gauge",
+        ("lane",),
+        "1 while a pool member has the network of a lane loaded",
+    ),
     Metric("pool", "pool_members", "gauge", (), "Pool members that are wanted"),
     Metric("pool", "pool_members_ready", "gauge", (), "Pool members that answer"),
     Metric("pool", "pool_busy_seconds", "counter", (), "Time that members spent in networks"),
@@ -174,13 +215,19 @@ TABLE: tuple[Metric, ...] = (
         "job_progress_timestamp_seconds",
         "gauge",
         (),
-        "When an offline job last brought something to its end, Unix time",
+        "When an offline job last came further, Unix time",
     ),
     Metric("jobs", "job_audited_groups", "counter", (), "Skipped groups of pictures looked at"),
     Metric("jobs", "job_audit_missed_groups", "counter", (), "Of these, wrongly skipped"),
     # build
     Metric("build", "build", "info", (), "Versions: witness, python, torch, av, engine"),
-    Metric("build", "model", "info", ("lane",), "Network of a lane: name, sha256 prefix, runtime"),
+    Metric(
+        "build",
+        "model",
+        "info",
+        ("lane",),
+        "Network of a lane: name, sha256 (its first 12 digits), runtime, device",
+    ),
 )
 
 BY_NAME = {metric.name: metric for metric in TABLE}

@@ -274,6 +274,15 @@ class Digest:
     score: float
     track_id: int | None
 
+    @property
+    def id(self) -> str:
+        """Which event of its stream: its lane, start and track as its row in the results has them.
+
+        Stable: the same for the same event in every run.
+        """
+        track = "" if self.track_id is None else f":{self.track_id}"
+        return f"{self.lane}:{round(float(self.span.start), 6)}{track}"
+
     @classmethod
     def of(cls, event: Event) -> Digest:
         """The small form of an event."""

@@ -6,6 +6,7 @@ NumPy and plain Python, no torch.
 from __future__ import annotations
 
 import pickle
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -22,7 +23,7 @@ class Settler:
     """Settles one stream: restores window order, aggregates, merges the lanes, writes, counts.
 
     Answers of a lane may come in any order; they are put back in the order of their windows. How
-    many wait for that is bounded by the work in flight.
+    many wait for that is bounded by the work in flight. `sink_s` is how long the sinks took so far.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Settler:
         sinks: Sequence[Sink],
         max_wait_s: float | None = None,
     ) -> None:
+        self.sink_s = 0.0
         self._sinks = tuple(sinks)
         self._aggregators: dict[str, Aggregator] = {
             lane.name: lane.make_aggregator(stream) for lane in lanes
@@ -142,7 +144,11 @@ class Settler:
                 book.dropped[lost] += book.missing
 
     def _write(self, events: list[Event]) -> list[Event]:
+        if not events or not self._sinks:
+            return events
+        began = time.perf_counter()
         for event in events:
             for sink in self._sinks:
                 sink.write(event)
+        self.sink_s += time.perf_counter() - began
         return events

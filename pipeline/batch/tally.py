@@ -15,7 +15,8 @@ class Tally:
 
     `before` were finished by an earlier run of the same job, `troubled` of them not well. `running`
     is how far units under way have come, in seconds of media time. `joined` are the keys of those
-    that were cut and are finished: more than one of their parts may tell.
+    that were cut and are finished: more than one of their parts may tell. `came_further_at` is the
+    Unix time of the latest progress of any kind.
     """
 
     found: int = 0
@@ -32,6 +33,7 @@ class Tally:
     media_s: float = 0.0
     running: dict[str, float] = field(default_factory=dict)
     joined: set[str] = field(default_factory=set)
+    came_further_at: float = field(default_factory=time.time)
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -68,10 +70,13 @@ class Tally:
 
     def note(self, name: str, media_s: float) -> None:
         """A unit has come so far."""
+        if media_s > self.running.get(name, 0.0):
+            self.came_further_at = time.time()
         self.running[name] = media_s
 
     def ended(self, outcome: Outcome) -> None:
         """A unit is over."""
+        self.came_further_at = time.time()
         self.running.pop(outcome.name, None)
         self.media_s += outcome.media_s
         self.audit = self.audit.plus(Audit(outcome.audited, outcome.missed, outcome.skipped))

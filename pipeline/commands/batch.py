@@ -29,12 +29,12 @@ from pipeline.batch.tidy import tidy
 from pipeline.batch.todo import Todo
 from pipeline.batch.unit import Outcome, Unit
 from pipeline.batch_console import BatchConsole, audit_of, clock, progress_of, size_of
+from pipeline.commands.monitoring import page_of
 from pipeline.commands.request import GOOD, INTERRUPTED, SOURCE_FAILED, USAGE, RunRequest
 from pipeline.commands.run import asked_config, planned_config
 from pipeline.config.schema import RunConfig
 from pipeline.errors import ConfigError, LaneError, OutputError
 from pipeline.lanes.packet_gate import VectorGateConfig
-from pipeline.measure.page import MetricsPage
 from pipeline.measure.values import Metrics
 from pipeline.media.scan import ScanKind, ScanSettings
 from pipeline.run.interrupt import ctrl_c_noted
@@ -67,7 +67,7 @@ class BatchRequest:
     dry_run: bool
     fail_fast: bool
     retry: bool
-    metrics_port: int
+    metrics_port: int | None
     offline: bool
 
 
@@ -217,11 +217,12 @@ def _run(
         bad = outcome is not None and outcome.state in {"partial", "failed"}
         return not enough() and not (bad and request.fail_fast)
 
-    port = request.metrics_port if request.metrics_port >= 0 else None
+    out = None if "://" in request.results else Path(request.results)
     try:
-        with MetricsPage(metrics, port) as page, _engine(request, job, tally) as run:
-            if page.url:
-                shown.console.print(f"metrics at {page.url}", highlight=False)
+        pages = page_of(metrics, request.metrics_port, out)
+        with pages as url, _engine(request, job, tally) as run:
+            if url:
+                shown.console.print(f"metrics at {url}", highlight=False)
             run(todo.units(), hear)
     finally:
         tidy(store, job.config_hash)  # after workers that died on the way

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
+from pipeline.commands.monitoring import fleet_pages
 from pipeline.commands.request import (
     GOOD,
     INTERRUPTED,
@@ -25,7 +26,6 @@ from pipeline.commands.request import (
 from pipeline.config.load import load_fleet
 from pipeline.control.place import FILE, HeldPlace, Place, held_place, token_of
 from pipeline.errors import ConfigError, LaneError, OutputError, SourceError
-from pipeline.measure.page import MetricsPage
 from pipeline.measure.values import Metrics
 from pipeline.run.crew import Crew
 from pipeline.run.interrupt import ctrl_c_noted
@@ -52,6 +52,7 @@ def fleet_command(request: RunRequest) -> int:
     try:
         path = Path(request.addresses[0])
         fleet = load_fleet(path)
+        fleet.metrics.build().checked()
         device = choose_device(request.device)
         check_runtimes(fleet, device)
         if any(lane.runtime == "auto" for lane in fleet.lanes):
@@ -109,17 +110,14 @@ def _run(
     )
     supervisor = Supervisor(crew, shared, metrics, tell)
     desired = Desired(Path(request.addresses[0]), fleet, plans, supervisor, tell)
-    port = request.metrics_port if request.metrics_port >= 0 else None
-    control = app_of(Control(desired, lambda: supervisor.silent_s), token)
+    control = app_of(Control(desired, lambda: supervisor.silent_s, metrics.page), token)
     # Signals are noted from here on, after Ray: it takes SIGTERM for itself when it starts.
     with (
         ctrl_c_noted() as noted,
-        MetricsPage(metrics, port) as page,
+        fleet_pages(request, fleet.metrics, metrics, crew, tell, lambda: supervisor.silent_s),
         ControlServer(control, fleet.control.port) as server,
     ):
         place.tell(Place(server.url, token))
-        if page.url:
-            tell(f"metrics at {page.url}")
         tell(f"control at {server.url}, with the token in {request.out / FILE}")
         desired.begin()
         with looking(desired.look, LOOK_S, tell):

@@ -21,7 +21,7 @@ class RunRequest:
     engine: str
     device: str
     lanes: str | None
-    metrics_port: int
+    metrics_port: int | None
     offline: bool
     names: tuple[str, ...] | None = None
     truth: Path | None = None

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from pipeline.commands.monitoring import page_of
 from pipeline.commands.request import (
     GOOD,
     INTERRUPTED,
@@ -22,7 +23,6 @@ from pipeline.commands.request import (
 from pipeline.config.schema import RunConfig
 from pipeline.console import ConsoleWatcher, print_summary
 from pipeline.errors import ConfigError, LaneError, WitnessError
-from pipeline.measure.page import MetricsPage
 from pipeline.measure.values import Metrics
 from pipeline.run.job import Job, StreamResult, build_lanes, choose_device, name_sources
 from pipeline.run.pictures import OnProgress, draw, score_truth
@@ -40,10 +40,10 @@ def run_command(request: RunRequest) -> int:
     try:
         job = plan(request, partial(console.print, soft_wrap=True, highlight=False, markup=False))
         metrics = Metrics()
-        port = request.metrics_port if request.metrics_port >= 0 else None
-        with MetricsPage(metrics, port) as page, ConsoleWatcher(console) as watcher:
-            if page.url:
-                console.print(f"metrics at {page.url}", highlight=False)
+        pages = page_of(metrics, request.metrics_port, request.out)
+        with pages as url, ConsoleWatcher(console) as watcher:
+            if url:
+                console.print(f"metrics at {url}", highlight=False)
             results, interrupted = run_engine(request.engine, job, watcher, metrics)
             results = _draw(results, job, request, watcher)
     except (ConfigError, LaneError) as error:
@@ -71,7 +71,7 @@ def _run_fleet(request: RunRequest) -> int:
     return fleet_command(request)
 
 
-def demo_command(out: Path, engine: str, device: str, metrics_port: int) -> int:
+def demo_command(out: Path, engine: str, device: str, metrics_port: int | None) -> int:
     """The exit code of the main job on the clip that ships."""
     clip, truth = example("street.mp4"), example("street.truth.json")
     return run_command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -14,12 +13,12 @@ from pydantic import (
     model_validator,
 )
 
+from pipeline.config.access import CredentialsConfig, MetricsConfig, TlsConfig, beside
 from pipeline.config.base import Name, Rate, Seconds, StrictModel
 from pipeline.config.schema import RunConfig
 from pipeline.errors import SourceError
 from pipeline.lanes import LaneConfig
 from pipeline.media.address import LiveAddress, Transport
-from pipeline.media.credentials import Credentials
 from pipeline.media.kinds import LOCAL_KINDS, Kind, check_kind, kind_of
 from pipeline.media.policy import AddressPolicy, Range
 
@@ -30,58 +29,6 @@ READ_SHARE, MAX_READ_S = 0.45, 5.0
 """FFmpeg gives up a read after twice its time-out: before the stream counts as stalled."""
 BURSTY: frozenset[Kind] = frozenset({"hls", "folder"})
 """Kinds that bring a segment at a time, with nothing in between."""
-
-
-class CredentialsConfig(StrictModel):
-    """Where a user name and a password are found at each connect; never they themselves.
-
-    `user`, or the environment's `user_env`, with a password from the environment's `password_env`;
-    or a `file` of one line, `user:password`, or the password alone beside a `user`. Changed
-    secrets are used at the next connect.
-    """
-
-    user: str | None = None
-    user_env: str | None = None
-    password_env: str | None = None
-    file: str | None = None
-
-    @field_validator("file")
-    @classmethod
-    def _beside_the_config(cls, path: str | None, info: ValidationInfo) -> str | None:
-        return _beside(path, info)
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self.password_env is None) == (self.file is None):
-            message = "name one place of the password: `password_env` or `file`"
-            raise ValueError(message)
-        if self.user is not None and self.user_env is not None:
-            message = "name the user as `user` or as `user_env`, not as both"
-            raise ValueError(message)
-        if self.file is None and self.user is None and self.user_env is None:
-            message = "say whose password it is: `user` or `user_env`"
-            raise ValueError(message)
-        return self
-
-    def build(self) -> Credentials:
-        """The same as plain data that may travel."""
-        return Credentials(self.user, self.user_env, self.password_env, self.file)
-
-
-class TlsConfig(StrictModel):
-    """How a sender proves who it is, for addresses that end in s: rtsps, rtmps, https.
-
-    `ca_file` is a PEM file of the authorities to trust instead of this machine's own; a camera that
-    signed for itself is trusted with its own certificate there.
-    """
-
-    verify: bool = True
-    ca_file: str | None = None
-
-    @field_validator("ca_file")
-    @classmethod
-    def _beside_the_config(cls, path: str | None, info: ValidationInfo) -> str | None:
-        return _beside(path, info)
 
 
 class StreamSettings(StrictModel):
@@ -136,7 +83,7 @@ class StreamConfig(StreamSettings):
     @classmethod
     def _without_secrets(cls, url: str, info: ValidationInfo) -> str:
         if "://" not in url:
-            return url if ":" in url else str(_beside(url, info))
+            return url if ":" in url else str(beside(url, info))
         try:
             parts = urlsplit(url)
             user = bool(parts.username or parts.password)
@@ -205,7 +152,7 @@ class ControlConfig(StrictModel):
     @field_validator("token_file")
     @classmethod
     def _beside_the_config(cls, path: str | None, info: ValidationInfo) -> str | None:
-        return _beside(path, info)
+        return beside(path, info)
 
     @model_validator(mode="after")
     def _one_token(self) -> Self:
@@ -233,6 +180,7 @@ class FleetConfig(RunConfig):
     streams: dict[Name, StreamConfig] = Field(default_factory=dict)
     defaults: StreamSettings = StreamSettings()
     control: ControlConfig = ControlConfig()
+    metrics: MetricsConfig = MetricsConfig()
 
     @model_validator(mode="after")
     def _lanes_are_known(self) -> Self:
@@ -280,9 +228,3 @@ def policy_of(ranges: tuple[Range, ...]) -> AddressPolicy:
     """The policy that allows these ranges and no others."""
     names: tuple[Range, ...] = ("loopback", "link_local", "private", "multicast", "public")
     return AddressPolicy(**{name: name in ranges for name in names})
-
-
-def _beside(path: str | None, info: ValidationInfo) -> str | None:
-    """The path, from the folder of the file that names it."""
-    folder = (info.context or {}).get("folder")
-    return path if path is None or folder is None else str(Path(folder) / path)

@@ -75,6 +75,8 @@ class ActionLane(StrictModel):
             warm_s=WARM_S,
             # A clip CNN sees many frames at once: it would have to begin where a clip begins.
             divisible=self.gate is None and "frames" not in card.architecture.get("cnn", {}),
+            runtime=f"{settled(self.runtime)} {self.precision}",
+            device=device,
         )
 
 

@@ -73,6 +73,8 @@ class InstancesLane(StrictModel):
             ),
             card=card,
             divisible=self.gate is None,
+            runtime=f"{settled(self.runtime)} {self.precision}",
+            device=device,
         )
 
 

@@ -59,6 +59,8 @@ class SoundLane(StrictModel):
             ),
             card=card,
             warm_s=float(card.preprocessing.get("receptive_field_s", 0.0)),
+            runtime=f"{settled(self.runtime)} {self.precision}",
+            device=device,
         )
 
 

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
-
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+import re
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pipeline.cut import Progress
 from pipeline.ledger import Ledger
-from pipeline.metrics import BY_NAME, PREFIX, TABLE, Metric
+from pipeline.measure.build import network, versions
+from pipeline.measure.series import EXEMPLAR_CHARACTERS, Series
+from pipeline.metrics import OTHER, OUTAGES, READERS_LOST, WORKERS_LOST
 from pipeline.records import Digest
 
 if TYPE_CHECKING:
     from pipeline.batch.tally import Tally
+    from pipeline.lane import Lane
+    from pipeline.run.backlog import Task
+    from pipeline.run.live.figures import Vitals
     from pipeline.run.live.tended import StreamStatus
 
-Collector = Counter | Gauge | Histogram | Info
+MOST_LABELS = 200
+"""So many labels of a lane are told apart: one that reads numbers has no end of them."""
+KEPT_SOURCES = 20
+"""So many sources that were read to their end stay on the page: it may be looked at rarely."""
+EVENT_ID = "event_id"
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
-class Metrics:
+class Metrics(Series):
     """What is measured while streams run; counters only ever grow.
 
     Counts come as totals so far (progress, books) and leave as Prometheus counters, so no frame
@@ -27,29 +38,160 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._told: dict[tuple[str, ...], float] = {}
-        self._made = {metric.name: _make(metric, self.registry) for metric in TABLE}
+        super().__init__()
+        self._labels: defaultdict[str, set[str]] = defaultdict(set)
+        self._progress: dict[str, Progress] = {}
+        self._read_to_end: deque[str] = deque()
 
-    def add(self, name: str, *labels: str, by: float = 1.0) -> None:
-        """Raises a counter, or moves a gauge, of the table."""
-        self._of(name, labels).inc(by)
+    def page(self) -> str:
+        """All of it as text, as Prometheus reads it."""
+        return str(self.told()[0], "utf-8")
 
-    def put(self, name: str, value: float, *labels: str) -> None:
-        """Sets a gauge of the table."""
-        self._of(name, labels).set(value)
+    def runs(self, engine: str, lanes: Iterable[Lane] = ()) -> None:
+        """Says what runs here, and with which networks."""
+        self.inform("build", versions(engine))
+        for lane in lanes:
+            self.inform("model", network(lane), lane.name)
 
-    def observe(self, name: str, value: float, *labels: str) -> None:
-        """Puts a value into a histogram of the table."""
-        self._of(name, labels).observe(value)
+    def begin(self, stream: str, *, live: bool = False) -> None:
+        """A stream begins; what can be counted of it is 0 and not unknown from now on."""
+        self.begin_stream(stream)
+        self._progress[stream] = Progress.nothing()
+        self.add("books_not_closed", by=0)
+        if not live:
+            return
+        for gauge in ("stream_up", "sink_waiting_records", "sink_failing"):
+            self.put(gauge, 0, stream)
+        for counter in ("stream_connections", "stream_outage_seconds", "sink_failures"):
+            self.add(counter, stream, by=0)
+        for reason in OUTAGES:
+            self.add("stream_outages", stream, reason, by=0)
+        for reason in READERS_LOST:
+            self.add("readers_lost", stream, reason, by=0)
 
-    def raise_to(self, name: str, total: float, *labels: str) -> None:
-        """Raises a counter of the table to a total; less than was told before changes nothing."""
-        key = (name, *labels)
-        step = total - self._told.get(key, 0.0)
-        if step > 0:
-            self._of(name, labels).inc(step)
-            self._told[key] = total
+    def forget(self, stream: str) -> None:
+        """Removes every series of a stream that is no more, and takes nothing of it any more."""
+        super().forget(stream)
+        self._progress.pop(stream, None)
+
+    def read_to_end(self, stream: str) -> None:
+        """Nothing more comes of a source; its series stay until many others have come to theirs."""
+        self._read_to_end.append(stream)
+        while len(self._read_to_end) > KEPT_SOURCES:
+            self.forget(self._read_to_end.popleft())
+
+    def read(self, stream: str, progress: Progress, from_s: float = 0.0) -> None:
+        """Takes a reader's totals so far, which began at that media time."""
+        if self.ended(stream):
+            return
+        for medium, total in progress.decoded.items():
+            self.raise_to("decoded", total, stream, medium)
+        for medium, seconds in progress.decode_s.items():
+            self.raise_to("decode_seconds", seconds, stream, medium)
+        for lane, total in progress.not_sampled.items():
+            self.raise_to("not_sampled", total, stream, lane)
+        for lane, total in progress.gated.items():
+            self.raise_to("gated", total, stream, lane)
+        for lane, reasons in progress.dropped.items():
+            for reason, total in _words(reasons).items():
+                self.raise_to("dropped", total, stream, lane, reason)
+        self.raise_to("media_seconds", float(progress.position) - from_s, stream)
+        self._progress[stream] = progress
+
+    def books(self, stream: str, ledger: Ledger) -> None:
+        """Takes a ledger's totals so far; those of the reader come first."""
+        for lane, book in ledger.lanes.items():
+            self.raise_to("analysed", book.analysed, stream, lane)
+            for reason, total in _words(book.dropped).items():
+                self.raise_to("dropped", total, stream, lane, reason)
+            for reason, total in _words(book.failed).items():
+                self.raise_to("failed", total, stream, lane, reason)
+        for kind, total in _words(ledger.troubles).items():
+            self.raise_to("decode_troubles", total, stream, kind)
+        self._open(stream, ledger)
+
+    def closed(self, ledger: Ledger | None) -> None:
+        """Takes the books of a stream that has ended; None where nobody could tell them."""
+        self.add("books_not_closed", by=ledger is None or bool(ledger.problems()))
+
+    def stream(self, status: StreamStatus) -> None:
+        """Takes how a live stream is."""
+        self.put("stream_up", status.state == "playing", status.name)
+        self.put("stream_lag_seconds", status.late_s, status.name)
+        self.raise_to("stream_connections", status.connections, status.name)
+
+    def vitals(self, stream: str, vitals: Vitals) -> None:
+        """Takes what else there is to know of a live stream."""
+        if vitals.newest_at is not None:
+            self.put("stream_newest_frame_timestamp_seconds", vitals.newest_at, stream)
+        self.put("stream_behind_seconds", vitals.behind_s, stream)
+        self.put("stream_rate_level", vitals.level, stream)
+        for reason, total in vitals.outages.items():
+            self.raise_to("stream_outages", total, stream, reason)
+        self.raise_to("stream_outage_seconds", vitals.outage_s, stream)
+
+    def queued(self, lane: str, windows: int) -> None:
+        """Windows begin to wait for a pool member; less than 0 no longer do."""
+        self.add("queued_windows", lane, by=windows)
+
+    def sent(self, tasks: Iterable[Task]) -> None:
+        """Batches are with a pool member, for which they waited until now."""
+        now = time.monotonic()
+        for task in tasks:
+            self.queued(task.step.lane, -len(task.step.marks))
+            self.took("queue", task.step.lane, now - task.since)
+
+    def took(self, stage: str, lane: str, seconds: float) -> None:
+        """Takes for how long a batch was in a stage."""
+        self.observe("stage_seconds", seconds, stage, lane)
+
+    def settled(self, lane: str, settle_s: float, sink_s: float) -> None:
+        """Takes how long a keeper took to settle a batch and to write its events, if it had any."""
+        self.took("settle", lane, settle_s)
+        if sink_s:
+            self.took("sink", lane, sink_s)
+
+    def answered(self, lane: str, windows: int, seconds: float) -> None:
+        """Takes the cost of one call of a pool member."""
+        self.took("predict", lane, seconds)
+        self.observe("batch_windows", windows, lane)
+        self.add("pool_busy_seconds", by=seconds)
+
+    def pool(self, wanted: int, ready: int, lanes: Iterable[str], lost: Mapping[str, int]) -> None:
+        """Takes how many members there are, and how many were lost so far, by why."""
+        self.put("pool_members", wanted)
+        self.put("pool_members_ready", ready)
+        self.add("pool_busy_seconds", by=0)
+        for lane in lanes:
+            self.put("lane_ready", ready > 0, lane)
+            self.queued(lane, 0)
+        for reason in WORKERS_LOST:
+            self.raise_to("pool_members_lost", lost.get(reason, 0), reason)
+
+    def keepers(self, lost: Mapping[str, int]) -> None:
+        """Takes how many keepers were lost so far, by why."""
+        for reason in WORKERS_LOST:
+            self.raise_to("keepers_lost", lost.get(reason, 0), reason)
+
+    def wrote(self, events: Sequence[Digest]) -> None:
+        """Counts events that a keeper has written; of each kind the last is told as an example."""
+        last = {(event.stream, event.lane, event.label): event for event in events}
+        counts = Counter((event.stream, event.lane, event.label) for event in events)
+        for kind, count in counts.items():
+            stream, lane, label = kind
+            example = {EVENT_ID: last[kind].id[: EXEMPLAR_CHARACTERS - len(EVENT_ID)]}
+            self.add("events", stream, lane, self._told(lane, label), by=count, exemplar=example)
+
+    def written(self, stream: str, delays_s: Iterable[float]) -> None:
+        """Takes how long after their arrival events were written."""
+        for delay in delays_s:
+            self.observe("event_delay_seconds", delay, stream)
+
+    def sink(self, stream: str, waiting: int, *, failing: bool, failures: int) -> None:
+        """Takes whether results can be written, what waits, and how often that began to fail."""
+        self.put("sink_waiting_records", waiting, stream)
+        self.put("sink_failing", failing, stream)
+        self.raise_to("sink_failures", failures, stream)
 
     def batch(self, tally: Tally) -> None:
         """Takes how far an offline job is."""
@@ -58,78 +200,37 @@ class Metrics:
         self.raise_to("job_media_seconds", tally.media_s)
         self.raise_to("job_events", tally.events)
         self.raise_to("job_workers_lost", tally.workers_lost)
+        self.raise_to("job_audited_groups", tally.audit.audited)
+        self.raise_to("job_audit_missed_groups", tally.audit.missed)
         self.put("job_speed_ratio", tally.speed)
         self.put("job_left_seconds", tally.left_s if tally.left_s is not None else float("nan"))
         self.put("job_units_running", len(tally.running))
+        self.put("job_progress_timestamp_seconds", tally.came_further_at)
 
-    def read(self, stream: str, progress: Progress) -> None:
-        """Takes a reader's totals so far."""
-        for medium, total in progress.decoded.items():
-            self.raise_to("decoded", total, stream, medium)
-        for lane, total in progress.not_sampled.items():
-            self.raise_to("not_sampled", total, stream, lane)
-        for lane, total in progress.gated.items():
-            self.raise_to("gated", total, stream, lane)
-        for lane, reasons in progress.dropped.items():
-            for reason, total in reasons.items():
-                self.raise_to("dropped", total, stream, lane, reason)
-        self.raise_to("media_seconds", float(progress.position), stream)
-
-    def stream(self, status: StreamStatus) -> None:
-        """Takes how a live stream is."""
-        self.put("stream_up", status.state == "playing", status.name)
-        self.put("stream_lag_seconds", status.late_s, status.name)
-        self.raise_to("stream_connections", status.connections, status.name)
-
-    def written(self, stream: str, delays_s: Iterable[float]) -> None:
-        """Takes how long after their arrival events were written."""
-        for delay in delays_s:
-            self.observe("event_delay_seconds", delay, stream)
-
-    def answered(self, lane: str, windows: int, seconds: float) -> None:
-        """Takes the cost of one call of a pool member."""
-        self.observe("stage_seconds", seconds, "predict", lane)
-        self.observe("batch_windows", windows, lane)
-
-    def wrote(self, events: Iterable[Digest]) -> None:
-        """Counts events that a keeper has written."""
-        for event in events:
-            self.add("events", event.stream, event.lane, event.label)
-
-    def books(self, stream: str, ledger: Ledger) -> None:
-        """Takes a ledger's totals so far."""
+    def _open(self, stream: str, ledger: Ledger) -> None:
+        """Says what is neither analysed nor accounted for otherwise: it is under way."""
+        progress = self._progress.get(stream) or Progress.nothing()
         for lane, book in ledger.lanes.items():
-            self.raise_to("analysed", book.analysed, stream, lane)
-            for reason, total in book.dropped.items():
-                self.raise_to("dropped", total, stream, lane, reason)
-            for reason, total in book.failed.items():
-                self.raise_to("failed", total, stream, lane, reason)
-        for kind, total in ledger.troubles.items():
-            self.raise_to("decode_troubles", total, stream, kind)
+            dropped = progress.dropped.get(lane, {})
+            lost = sum(max(total, book.dropped.get(why, 0)) for why, total in dropped.items())
+            lost += sum(total for why, total in book.dropped.items() if why not in dropped)
+            left_out = progress.not_sampled.get(lane, 0) + progress.gated.get(lane, 0)
+            gone = book.analysed + left_out + lost + sum(book.failed.values())
+            self.put("books_open", progress.decoded.get(book.medium, 0) - gone, stream, lane)
 
-    def forget(self, stream: str) -> None:
-        """Removes every series of a stream that is no more."""
-        for name, made in self._made.items():
-            if "stream" in BY_NAME[name].labels:
-                made.remove_by_labels({"stream": stream})
-        for key in [key for key in self._told if _stream_of(key) == stream]:
-            del self._told[key]
-
-    def _of(self, name: str, labels: tuple[str, ...]) -> Any:
-        made = self._made[name]
-        return made.labels(*labels) if labels else made
+    def _told(self, lane: str, label: str) -> str:
+        """The label; of a lane that has no end of them only the first many."""
+        known = self._labels[lane]
+        if label not in known and len(known) < MOST_LABELS:
+            known.add(label)
+        return label if label in known else OTHER
 
 
-def _stream_of(key: tuple[str, ...]) -> str | None:
-    """The stream of a counter's key, where its metric is one of streams."""
-    name, *values = key
-    labels = BY_NAME[name].labels
-    return values[labels.index("stream")] if "stream" in labels else None
-
-
-def _make(metric: Metric, registry: CollectorRegistry) -> Collector:
-    name, labels = f"{PREFIX}{metric.name}", metric.labels
-    if metric.kind == "histogram":
-        return Histogram(name, metric.told, labels, registry=registry, buckets=metric.buckets)
-    kinds = {"counter": Counter, "gauge": Gauge, "info": Info}
-    return kinds[metric.kind](name, metric.told, labels, registry=registry)
+def _words(counts: Mapping[str, int]) -> dict[str, int]:
+    """The counts by words of this code; what else stands there is counted together."""
+    if all(map(_WORD.fullmatch, counts)):
+        return dict(counts)
+    told: Counter[str] = Counter()
+    for reason, count in counts.items():
+        told[reason if _WORD.fullmatch(reason) else OTHER] += count
+    return told

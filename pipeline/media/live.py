@@ -121,11 +121,11 @@ class LiveSource:
                 decoder.__exit__()
             if self._address.kind in ("file", "folder") and reason == ENDED:
                 self._outage = NOTHING_NEW
-                self.outages.perhaps("no_new_file")
+                self.outages.perhaps("no_new_file", self._address.stall_s)
                 if self._address.kind == "file" and not self._address.loop:
                     break
             else:
-                if not self._stopped.is_set():
+                if self._placed and not self._stopped.is_set():
                     self.outages.began(why)
                 yield from self._lost(reason)
                 self._rest()

@@ -21,7 +21,7 @@ class Outages:
     def __init__(self, *, goes_on: bool) -> None:
         self._counts: Counter[Broke] = Counter()
         self._goes_on = goes_on
-        self._perhaps: Broke | None = None
+        self._perhaps: tuple[Broke, float] | None = None
         self._lost_s: defaultdict[Medium, float] = defaultdict(float)
 
     @property
@@ -39,14 +39,14 @@ class Outages:
         self._counts[why] += 1
         self._goes_on, self._perhaps = True, None
 
-    def perhaps(self, why: Broke) -> None:
-        """It is an outage if what comes next comes after a gap."""
-        self._perhaps = why
+    def perhaps(self, why: Broke, least_s: float) -> None:
+        """It is an outage if what comes next comes after so long a gap."""
+        self._perhaps = (why, least_s)
 
     def over(self, gap: Gap) -> None:
         """The stream brings a medium again, after that gap."""
-        if self._perhaps is not None:
-            self.began(self._perhaps)
+        if self._perhaps is not None and gap.span.duration >= self._perhaps[1]:
+            self.began(self._perhaps[0])
         if self._goes_on:
             self._lost_s[gap.medium] += float(gap.span.duration)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.lane import Lane
@@ -15,13 +16,15 @@ from pipeline.run.workers import Step
 class Task:
     """Windows of one stream and lane that wait; `windows` is only handed on, never looked into.
 
-    `home` is the number of the member that keeps the stream's cached states.
+    `home` is the number of the member that keeps the stream's cached states, and `since` when it
+    began to wait (`time.monotonic`).
     """
 
     stream: str
     home: int
     step: Step
     windows: Any
+    since: float = field(default_factory=time.monotonic)
 
 
 class Backlog:

@@ -27,6 +27,10 @@ class Crew(Protocol):
     owns the crew ends, however it ends, its workers end too.
     """
 
+    @property
+    def engine(self) -> str:
+        """`local` or `ray`."""
+
     def start(self, role: Role, name: str, make: Callable[[], Any]) -> Worker:
         """A worker that is being started; `make` is called in its process, and travels there."""
 
@@ -47,6 +51,9 @@ class Crew(Protocol):
 
     def gone(self, worker: Worker) -> bool:
         """True when the process of a killed worker has ended: one in the kernel's hands may not."""
+
+    def pids(self) -> dict[int, Role]:
+        """The roles of the processes on this machine, by their ids. Any thread may ask."""
 
     def close(self) -> None:
         """Ends every process of the crew."""

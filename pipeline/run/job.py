@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -110,8 +111,11 @@ def build_lanes(config: RunConfig, device: str, *, offline: bool) -> tuple[Lane,
 
 
 def choose_device(wanted: str) -> str:
-    """`cpu` or `cuda`; ConfigError when cuda is asked for and there is none."""
-    if wanted == "cpu":
+    """`cpu` or `cuda`; ConfigError when cuda is asked for and there is none.
+
+    Of a cluster that is joined it is taken on trust: the machine of the command may have none.
+    """
+    if wanted == "cpu" or (wanted == "cuda" and os.environ.get("RAY_ADDRESS")):
         return wanted
     import torch
 

@@ -47,6 +47,11 @@ class Keeper:
         """The books so far; they close once `finish` was called."""
         return self._settler.ledger
 
+    @property
+    def sink_s(self) -> float:
+        """How long the outputs took so far."""
+        return self._settler.sink_s
+
     def settle(self, lane: str, answers: Iterable[Prediction | Failure]) -> list[Digest]:
         """The events that these answers made certain, now written, in small form."""
         return self._count(self._settler.settle(lane, answers))

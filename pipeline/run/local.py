@@ -30,6 +30,8 @@ def run_local(job: Job, watcher: Watcher, metrics: Metrics) -> tuple[list[Stream
     except (CheckpointError, TypeError, ValueError) as error:  # or a card of another version
         message = f"the networks cannot be loaded: {error}"
         raise LaneError(message) from error
+    metrics.runs("local", job.lanes)
+    metrics.pool(1, 1, [lane.name for lane in job.lanes], {})
     results: list[StreamResult] = []
     for source in job.sources:
         result, interrupted = _run_source(job, source, member, watcher, metrics)
@@ -49,6 +51,7 @@ def _run_source(
     except WitnessError as error:
         metrics.add("sources_failed", type(error).__name__)
         return StreamResult(source, out, None, None, str(error)), False
+    metrics.begin(source.stream)
     try:
         return _run_stream(job, source, reader, member, watcher, metrics)
     except WitnessError as error:
@@ -57,6 +60,7 @@ def _run_source(
     finally:
         reader.close()
         member.forget(source.stream)
+        metrics.read_to_end(source.stream)
 
 
 def _run_stream(
@@ -85,7 +89,9 @@ def _run_stream(
         raise
     watcher.found(last)
     metrics.wrote(last)
+    metrics.read(source.stream, report.progress)
     metrics.books(source.stream, keeper.ledger)
+    metrics.closed(keeper.ledger)
     if report.error:
         metrics.add("sources_failed", "SourceLost")
     return StreamResult(source, out, reader.info, summary, report.error), interrupted
@@ -103,7 +109,10 @@ def _pump(
     with Ahead(reader.cuts(), BATCHES_AHEAD) as cuts:
         for cut in cuts:
             answers = member.predict(cut.lane, cut.windows)
+            began, wrote_s = time.perf_counter(), keeper.sink_s
             digests = keeper.settle(cut.lane, answers.answers)
+            sink_s = keeper.sink_s - wrote_s
+            metrics.settled(cut.lane, time.perf_counter() - began - sink_s, sink_s)
             metrics.answered(cut.lane, len(cut.windows), answers.seconds)
             metrics.read(stream, cut.progress)
             metrics.wrote(digests)

@@ -53,6 +53,8 @@ class LocalCrew:
     that has imported them already, where that can be done.
     """
 
+    engine = "local"
+
     def __init__(self, warm: tuple[str, ...] = ()) -> None:
         self._workers: set[LocalWorker] = set()
         self._modules = warm if SUPPORTED else ()
@@ -120,6 +122,10 @@ class LocalCrew:
     def gone(self, worker: LocalWorker) -> bool:
         """True when its process has ended."""
         return worker.process.poll() is not None
+
+    def pids(self) -> dict[int, Role]:
+        """The roles of the processes, by their ids."""
+        return {worker.pid: worker.role for worker in self.workers}
 
     def close(self) -> None:
         """Ends every process."""

@@ -31,13 +31,14 @@ KILL_S = 0.3
 
 @dataclass(slots=True, eq=False)
 class RayWorker:
-    """An actor; `whereabouts` becomes (node id, pid) once it lives."""
+    """An actor; `whereabouts` becomes (node id, pid) once it lives, and `place` once seen."""
 
     role: Role
     name: str
     actor: Any
     whereabouts: Any
     ending: Ending | None = None
+    place: tuple[str, int] | None = None
 
 
 @dataclass(slots=True)
@@ -104,6 +105,8 @@ class RayCrew:
     first was seen to be gone, or its lease has run out. The keeper stays on this machine, whose
     folders it writes; the others are spread. `gpus` is each member's share.
     """
+
+    engine = "ray"
 
     def __init__(self, gpus: float = 0.0) -> None:
         self._gpus = gpus
@@ -192,6 +195,22 @@ class RayCrew:
     def gone(self, worker: RayWorker) -> bool:
         """True when a killed worker does nothing any more, or its lease has run out."""
         return worker.ending is not None and worker.ending.over
+
+    def pids(self) -> dict[int, Role]:
+        """The roles of the processes on this machine, by their ids."""
+        return self.places().get(self._here, {})
+
+    def places(self) -> dict[str, dict[int, Role]]:
+        """The roles of the processes on every node, by node and process id. Any thread may ask."""
+        found: dict[str, dict[int, Role]] = {}
+        for worker in self.workers:
+            if worker.place is None and ray.wait([worker.whereabouts], timeout=0)[0]:
+                with suppress(RayError):
+                    worker.place = ray.get(worker.whereabouts, timeout=FETCH_S)
+            if worker.place is not None:
+                node, pid = worker.place
+                found.setdefault(node, {})[pid] = worker.role
+        return found
 
     def close(self) -> None:
         """Ends every actor of the crew."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -70,6 +70,9 @@ class _Drive:
         self._waits: dict[Any, Callable[[Any], None]] = {}
         self._results: dict[str, StreamResult] = {}
         self._interrupted = False
+        self._lost: Counter[str] = Counter()
+        metrics.runs("ray", job.lanes)
+        self._tell_of_pool(ready=0)
 
     def run(self) -> tuple[list[StreamResult], bool]:
         """Drives every source to its end, once every member has loaded its networks."""
@@ -78,6 +81,7 @@ class _Drive:
         except RayError as error:
             message = f"the networks cannot be loaded: {brief(error)}"
             raise LaneError(message) from error
+        self._tell_of_pool(ready=len(self._members))
         try:
             with ctrl_c_noted() as noted:
                 while self._todo or self._streams:
@@ -136,8 +140,9 @@ class _Drive:
         except RayError as error:
             opened = Opened(None, error=f"{name}: the reader could not start: {brief(error)}")
         if opened.info is None:
-            self._close(name, None, opened.error)
+            self._close(name, None, opened.error, opened.error_type or "reader_lost")
             return
+        self._metrics.begin(name)
         lanes = tuple(lane for lane in self._job.lanes if lane.name in opened.lanes)
         out = self._job.out / name
         made = self._keepers.open.remote(opened.info, lanes, out, self._job.config.outputs)
@@ -150,7 +155,7 @@ class _Drive:
         if name not in self._streams:
             return
         if settled.error:
-            self._close(name, None, settled.error)
+            self._close(name, None, settled.error, "OutputError")
         else:
             self._streams[name].info = info
 
@@ -179,14 +184,14 @@ class _Drive:
             return
         stream.in_flight += 1
         self._backlog.add(Task(name, stream.member, step, windows))
-        self._metrics.add("queued_windows", step.lane, by=len(step.marks))
+        self._metrics.queued(step.lane, len(step.marks))
 
     def _predict(self, member: int, tasks: list[Task]) -> None:
         lane = tasks[0].step.lane
         self._calls_of[member] += 1
         call = self._members[member].answer_each.options(num_returns=1 + len(tasks))
         cost, *answers = call.remote(lane, *[task.windows for task in tasks])
-        self._metrics.add("queued_windows", lane, by=-sum(len(task.step.marks) for task in tasks))
+        self._metrics.sent(tasks)
         self._waits[cost] = partial(self._predicted, member, tasks, answers)
 
     def _predicted(
@@ -201,21 +206,24 @@ class _Drive:
             message = f"the networks cannot run: {brief(error)}"
             raise LaneError(message) from error
         except RayError:
+            self._lost["died"] += 1
+            self._tell_of_pool(ready=len(self._members))
             answers = [[Failure(m, "pool_member_lost") for m in t.step.marks] for t in tasks]
         for task, answer in zip(tasks, answers, strict=True):
             settled = self._keepers.settle.remote(task.stream, lane, answer)
-            self._waits[settled] = partial(self._settled, task.stream)
+            self._waits[settled] = partial(self._settled, task.stream, lane)
 
-    def _settled(self, name: str, reference: Any) -> None:
+    def _settled(self, name: str, lane: str, reference: Any) -> None:
         settled: Settled = ray.get(reference)
         stream = self._streams.get(name)
         if stream is None:
             return
         stream.in_flight -= 1
         if settled.error:
-            self._close(name, None, settled.error)
+            self._close(name, None, settled.error, "OutputError")
             return
         self._tell(name, settled)
+        self._metrics.settled(lane, settled.settle_s, settled.sink_s)
         wall = time.perf_counter() - stream.started
         self._metrics.put("speed_ratio", float(stream.progress.position) / wall, name)
         self._finish_if_done(name)
@@ -232,8 +240,12 @@ class _Drive:
     def _finished(self, name: str, reference: Any) -> None:
         settled: Settled = ray.get(reference)
         self._tell(name, settled)
-        report = self._streams[name].report
-        self._close(name, settled.summary, settled.error or (report.error if report else None))
+        if settled.ledger is not None:
+            self._metrics.closed(settled.ledger)
+        stream = self._streams[name]
+        error = stream.report.error if stream.report else None
+        reason = "OutputError" if settled.error else stream.lost or "SourceLost"
+        self._close(name, settled.summary, settled.error or error, reason)
 
     def _tell(self, name: str, settled: Settled) -> None:
         self._metrics.wrote(settled.digests)
@@ -246,7 +258,7 @@ class _Drive:
         stream.reading = False
         error = f"{name}: the reader {what}; what it had read is kept"
         if stream.info is None:
-            self._close(name, None, error)
+            self._close(name, None, error, reason)
             return
         stream.report = ReadReport(stream.progress, {}, (), error)
         stream.lost = reason
@@ -258,7 +270,7 @@ class _Drive:
         self._todo.clear()
         for name, stream in list(self._streams.items()):
             if stream.info is None:
-                self._close(name, None, "interrupted before it was opened")
+                self._close(name, None, "interrupted before it was opened", "interrupted")
             elif stream.report is None:
                 stream.report = ReadReport(stream.progress, {}, (), None)
                 stream.lost = "interrupted"
@@ -270,15 +282,22 @@ class _Drive:
         with suppress(RayError):
             ray.get(left, timeout=ABANDON_S)
 
-    def _close(self, name: str, summary: dict[str, Any] | None, error: str | None) -> None:
+    def _tell_of_pool(self, ready: int) -> None:
+        lanes = [lane.name for lane in self._job.lanes]
+        self._metrics.pool(len(self._members), ready, lanes, self._lost)
+
+    def _close(
+        self, name: str, summary: dict[str, Any] | None, error: str | None, reason: str
+    ) -> None:
         stream = self._streams.pop(name)
         ray.kill(stream.reader)
         for task in self._backlog.drop(name):
-            self._metrics.add("queued_windows", task.step.lane, by=-len(task.step.marks))
+            self._metrics.queued(task.step.lane, -len(task.step.marks))
         for member in self._members:
             member.forget.remote(name)
         if error is not None:
-            self._metrics.add("sources_failed", "reading" if summary else "opening")
+            self._metrics.add("sources_failed", reason)
+        self._metrics.read_to_end(name)
         if summary is None:
             self._keepers.abandon.remote(name)
         result = StreamResult(stream.source, self._job.out / name, stream.info, summary, error)

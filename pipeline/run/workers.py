@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,12 +79,17 @@ class SourceReader:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What came of settling some answers: events in small form and the books, or `error`."""
+    """What came of settling some answers: events in small form and the books, or `error`.
+
+    Settling took `settle_s`, the outputs `sink_s`.
+    """
 
     digests: list[Digest]
     ledger: Ledger | None
     summary: dict[str, Any] | None = None
     error: str | None = None
+    settle_s: float = 0.0
+    sink_s: float = 0.0
 
 
 class KeeperHost:
@@ -107,12 +113,15 @@ class KeeperHost:
         keeper = self._keepers.get(stream)
         if keeper is None:
             return Settled([], None, error=f"stream {stream} is closed")
+        began, wrote_s = time.perf_counter(), keeper.sink_s
         try:
             digests = keeper.settle(lane, answers)
         except WitnessError as error:
             self.abandon(stream)
             return Settled([], None, error=str(error))
-        return Settled(digests, keeper.ledger)
+        sink_s = keeper.sink_s - wrote_s
+        settle_s = time.perf_counter() - began - sink_s
+        return Settled(digests, keeper.ledger, settle_s=settle_s, sink_s=sink_s)
 
     def finish(
         self, stream: str, report: ReadReport, about: dict[str, Any], lost: str | None

@@ -7,6 +7,9 @@ from typing import Any
 
 from pipeline.records import Event, InstanceMask, Rle, Span
 
+ROWS_VERSION = 1
+"""Which form rows have; docs/reference/events.md says what may change within one."""
+
 
 def row_from(event: Event) -> dict[str, Any]:
     """One flat row: decimals for people, `start` and `end` as exact fractions of a second."""

@@ -57,7 +57,9 @@ def test_a_process_is_replaced(street: Footage, tmp_path: Path, hit: signal.Sign
             faults.append(Fault(role, at, back))
             watching.run_for(2 + chance.random())
         after = _use(watching)
+        told = _lost(watching, hit)
         watching.end()
+    assert told == dict.fromkeys(ROLES, float(ROUNDS))
     left = watching.of("yard", clock)
     left.check()
     figures = {role: [round(f.dead_s, 2) for f in faults if f.role == role] for role in ROLES}
@@ -79,6 +81,18 @@ def test_a_process_is_replaced(street: Footage, tmp_path: Path, hit: signal.Sign
     assert abs(lost - counted) <= 3 * len(faults), (lost, counted)
     assert after.descriptors <= before.descriptors + 6
     assert after.rss_anon_bytes < 1.2 * before.rss_anon_bytes
+
+
+def _lost(watching: Watching, hit: signal.Signals) -> dict[str, float | None]:
+    """How many of each role the metrics say were lost, for the reason that it was."""
+    killed = hit == signal.SIGKILL
+    why = "died" if killed else "hung"
+    reader = "reader_lost" if killed else "reader_hung"
+    return {
+        "reader": watching.metric("witness_readers_lost_total", stream="yard", reason=reader),
+        "member": watching.metric("witness_pool_members_lost_total", reason=why),
+        "keeper": watching.metric("witness_keepers_lost_total", reason=why),
+    }
 
 
 def _check_loss(left: Left, clock: Clock, faults: list[Fault]) -> None:

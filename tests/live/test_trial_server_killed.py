@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.metrics import OUTAGES
 from tests.live.conftest import Footage
 from tests.live.footage import Clock
 from tests.live.outages import Outage, check_outages, until_back
@@ -16,6 +17,8 @@ pytestmark = pytest.mark.slow
 
 KILLS, UP_S, DOWN_S = (20, (15.0, 28.0), (0.3, 15.0)) if FULL else (3, (2.0, 4.0), (0.3, 4.0))
 BACK_WITHIN_S = 1.5
+NEAR_S = 0.5
+BROKE = "witness_stream_outages_total"
 GROWTH_BYTES = 8 << 20
 
 
@@ -23,7 +26,7 @@ def test_a_camera_that_is_killed_comes_back_and_only_the_outages_are_missing(
     tmp_path: Path, street: Footage
 ) -> None:
     chance = random.Random(4)
-    outages, uses = [], []
+    outages, uses, series = [], [], list[int]()
     with (
         RtspServer({"/street": {"feed": street.feed}}) as server,
         Watching(tmp_path) as watching,
@@ -34,9 +37,19 @@ def test_a_camera_that_is_killed_comes_back_and_only_the_outages_are_missing(
             watching.run_for(chance.uniform(*UP_S))
             uses.append(_use(watching))
             outages.append(_killed(server, watching, chance.uniform(*DOWN_S)))
+            series.append(_series(watching))
         watching.run_for(UP_S[0])
         uses.append(_use(watching))
+        broke = [watching.metric(BROKE, stream="street", reason=why) or 0.0 for why in OUTAGES]
+        away_s = watching.metric("witness_stream_outage_seconds_total", stream="street") or 0.0
         watching.end()
+    assert sum(broke) == KILLS, broke
+    down_s, until_seen_s = (
+        sum(outage.there - outage.lost for outage in outages),
+        sum(outage.back - outage.lost for outage in outages),
+    )
+    assert down_s - KILLS * NEAR_S < away_s < until_seen_s + KILLS * NEAR_S, outages
+    assert len(set(series[KILLS // 2 :])) == 1, series
     clock = Clock(street.clip, server.epoch)
     figures = check_outages(watching.of("street", clock), clock, outages)
     assert figures["back_s_max"] < BACK_WITHIN_S, outages
@@ -50,6 +63,12 @@ def test_a_camera_that_is_killed_comes_back_and_only_the_outages_are_missing(
     assert grown["grown_bytes"] < GROWTH_BYTES, uses
     assert not grown["grown_threads"], uses
     assert not grown["grown_descriptors"], uses
+
+
+def _series(watching: Watching) -> int:
+    """How many there are, but for labels of events: these are numbers without end."""
+    lines = watching.metrics.page().splitlines()
+    return sum(not line.startswith(("#", "witness_events_")) for line in lines)
 
 
 def _killed(server: RtspServer, watching: Watching, down_s: float) -> Outage:

@@ -178,6 +178,13 @@ def test_the_totals_of_a_later_reader_come_on_top() -> None:
         {"a": late, "b": early},
     )
     assert one.after(Progress.nothing()) == one
+
+
+def test_what_decoding_cost_is_added_up_and_is_no_part_of_what_was_done() -> None:
+    one = Progress(Fraction(5), {"video": 10}, {}, decode_s={"video": 0.5})
+    other = Progress(Fraction(5), {"video": 10}, {}, decode_s={"video": 0.25, "audio": 1.0})
+    assert one == other
+    assert other.after(one).decode_s == {"video": 0.75, "audio": 1.0}
     assert Progress.nothing().after(one) == one
 
 

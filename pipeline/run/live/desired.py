@@ -17,7 +17,7 @@ from pipeline.run.live.reader import ReadingRules
 from pipeline.run.live.supervise import Supervisor
 from pipeline.run.live.tended import StreamPlan, StreamStatus
 
-KEPT = ("lanes", "pool", "control")
+KEPT = ("lanes", "pool", "control", "metrics")
 """What is shared by all streams, and so stays while they run."""
 
 

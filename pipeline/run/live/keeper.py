@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from pipeline.media.lateness import Tie
 from pipeline.media.pulse import Reached
 from pipeline.records import Digest, Event, Failure, Gap, Prediction
 from pipeline.run.job import SUMMARY
+from pipeline.run.live.stamps import at, span, utc, when
 from pipeline.settle import Settler
 from pipeline.sinks.hourly import write_finished_hours
 from pipeline.sinks.journal import Bookmark, HeldJournal
@@ -59,13 +59,17 @@ class Note:
 class Kept:
     """What came of a call: events in small form, how late each was written, and the counts.
 
-    `problem` says why nothing can be written now; what could not be written waits.
+    `problem` says why nothing can be written now; so many records are `waiting` for that. Settling
+    took `settle_s`, writing `sink_s`, 0 where there was nothing to write.
     """
 
     digests: list[Digest]
     delays_s: list[float]
     ledger: Ledger
     problem: str = ""
+    waiting: int = 0
+    settle_s: float = 0.0
+    sink_s: float = 0.0
 
 
 class LiveKeeper:
@@ -127,32 +131,34 @@ class LiveKeeper:
 
     def settle(self, lane: str, answers: Sequence[Prediction | Failure]) -> Kept:
         """The events that these answers made certain, written."""
+        began = time.perf_counter()
         for answer in answers:
             if answer.mark.fresh:  # nothing before it is known to the network any more
                 self._warm_from[lane] = answer.mark.span.start + self._warm_s[lane]
-        return self._write(self._settler.settle(lane, answers))
+        events = self._settler.settle(lane, answers)
+        return self._write(events, settle_s=time.perf_counter() - began)
 
     def note(self, note: Note) -> Kept:
         """Takes what the reader said into the books and the timeline's journal."""
         records: list[dict[str, Any]] = []
         if note.tie is not None and note.tie != self._tie:
             self._ties = [*self._ties, note.tie][-TIES_KEPT:]
-            records.append({"kind": "tie", "by": "arrival", **_at(note.tie)})
+            records.append({"kind": "tie", "by": "arrival", **at(note.tie)})
         if note.sender is not None and note.sender != self._sender:
             self._sender = note.sender
-            records.append({"kind": "tie", "by": "sender", **_at(note.sender)})
+            records.append({"kind": "tie", "by": "sender", **at(note.sender)})
         for gap in note.gaps:
             records.append(
                 {
                     "kind": "gap",
                     "medium": gap.medium,
-                    **_span(gap.span.start, gap.span.end, self._tie, self._tie_before(gap)),
+                    **span(gap.span.start, gap.span.end, self._tie, self._tie_before(gap)),
                     "reason": gap.reason,
                 }
             )
         if note.state and (note.state, note.reason) != self._state:
             self._state = (note.state, note.reason)
-            now = _utc(time.time())
+            now = utc(time.time())
             records.append(
                 {"kind": "state", "state": note.state, "reason": note.reason, "utc": now}
             )
@@ -190,11 +196,11 @@ class LiveKeeper:
         summary = {
             "stream": self._stream,
             **self._about,
-            "written": _utc(time.time()),
+            "written": utc(time.time()),
             "media_s": round(float(self._reached.position), 6),
             "ends_s": {name: round(float(end), 6) for name, end in self._reached.ends.items()},
             "frames": self._reached.frames,
-            "epoch": _utc(self._reached.epoch_s) if self._reached.epoch_s else None,
+            "epoch": utc(self._reached.epoch_s) if self._reached.epoch_s else None,
             "counts": dict(self._counts),
             "records_given_up": self._events.given_up + self._timeline.given_up,
             "ledger": self.ledger.to_json(),
@@ -251,19 +257,21 @@ class LiveKeeper:
         keeper._settler.restore(settler)
         return keeper
 
-    def _write(self, events: Sequence[Event]) -> Kept:
-        tie = self._tie
+    def _write(self, events: Sequence[Event], settle_s: float = 0.0) -> Kept:
+        tie, began = self._tie, time.perf_counter()
         rows = [
-            {**row_from(event), **_when(event, tie), "warming_up": self._warming_up(event)}
+            {**row_from(event), **when(event, tie), "warming_up": self._warming_up(event)}
             for event in events
         ]
         self._events.write(rows)
+        sink_s = time.perf_counter() - began if rows else 0.0
         now = time.time()
         decided = [e.span.end if e.decided is None else e.decided for e in events]
         delays = [now - tie.wall_of(media) for media in decided] if tie else []
         self._counts.update(f"{event.lane} {event.label}" for event in events)
         digests = [Digest.of(event) for event in events]
-        return Kept(digests, delays, self.ledger.counts(), self._problem)
+        ledger, waiting = self.ledger.counts(), len(self._events.held) + len(self._timeline.held)
+        return Kept(digests, delays, ledger, self._problem, waiting, settle_s, sink_s)
 
     @property
     def _problem(self) -> str:
@@ -273,28 +281,3 @@ class LiveKeeper:
     def _warming_up(self, event: Event) -> bool:
         warm = self._warm_from.get(event.lane)
         return warm is not None and event.span.start < warm
-
-
-def _when(event: Event, tie: Tie | None) -> dict[str, str | None]:
-    span = _span(event.span.start, event.span.end, tie)
-    return {"start_utc": span["start_utc"], "end_utc": span["end_utc"]}
-
-
-def _span(
-    start: Fraction, end: Fraction, tie: Tie | None, start_tie: Tie | None = None
-) -> dict[str, Any]:
-    start_tie = start_tie or tie
-    return {
-        "start_s": round(float(start), 6),
-        "end_s": round(float(end), 6),
-        "start_utc": _utc(start_tie.wall_of(start)) if start_tie else None,
-        "end_utc": _utc(tie.wall_of(end)) if tie else None,
-    }
-
-
-def _at(tie: Tie) -> dict[str, Any]:
-    return {"media_s": round(float(tie.media), 6), "utc": _utc(tie.wall_s)}
-
-
-def _utc(wall_s: float) -> str:
-    return datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="milliseconds")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pipeline.ledger import Ledger
 from pipeline.measure.values import Metrics
 from pipeline.records import Failure, Mark
 from pipeline.run.crew import Crew
@@ -41,6 +43,16 @@ class _Books:
     waiting: list[Callable[[], None]] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class _Known:
+    """What the keeper told of a stream last: its books, and whether results can be written."""
+
+    ledger: Ledger | None = None
+    problem: str = ""
+    waiting: int = 0
+    failures: int = 0
+
+
 class Keeping:
     """Has a keeper open, settle, note and finish streams; it is replaced when it dies or hangs.
 
@@ -60,8 +72,10 @@ class Keeping:
         self._tell = tell
         self._settled = settled
         self._books: dict[str, _Books] = {}
-        self._problems: dict[str, str] = {}
+        self._known: defaultdict[str, _Known] = defaultdict(_Known)
         self._lost = False
+        self._losses = Counter[str]()
+        metrics.keepers(self._losses)
         self._spare = Spare(crew, "keeper", LiveKeepers)
         self._keeper = Lasting(
             crew,
@@ -91,6 +105,7 @@ class Keeping:
         about = {"source": plan.address.shown, "from_s": position, **about}
         args = (plan.name, plan.lanes, folder, max_wait_s, about, left.marks, tables)
         self._books[plan.name] = books = _Books(args, opened)
+        self._known.pop(plan.name, None)
         self._begin(books)
 
     def settle(self, name: str, lane: str, answers: Any, marks: Sequence[Mark]) -> None:
@@ -112,6 +127,10 @@ class Keeping:
         """True unless it is better to wait with what is new of a stream."""
         books = self._books.get(name)
         return books is None or (books.opened and books.notes < NOTES_AHEAD)
+
+    def ledger(self, name: str) -> Ledger | None:
+        """A stream's books as they were told last."""
+        return self._known[name].ledger if name in self._known else None
 
     def note(self, stream: Tended) -> None:
         """Tells how a stream is, and what is new of it."""
@@ -137,15 +156,17 @@ class Keeping:
         """Closes the books of a stream; then `gone`, in any case."""
         name = stream.plan.name
 
-        def finished(calls: list[Any]) -> None:
-            self._took(name, calls)
-            self._problems.pop(name, None)
+        def over(*, well: bool) -> None:
+            known = self._known.pop(name, _Known())
+            self._metrics.closed(known.ledger if well else None)
             gone()
+
+        def finished(calls: list[Any]) -> None:
+            over(well=self._took(name, calls))
 
         def given_up() -> None:
             self._given_up(name)
-            self._problems.pop(name, None)
-            gone()
+            over(well=False)
 
         books = self._books.pop(name, None)
         for settle in books.waiting if books else ():
@@ -166,6 +187,9 @@ class Keeping:
         for books in self._books.values():
             if books.due is not None and now >= books.due:
                 self._begin(books)
+        if self._keeper.losses != self._losses:
+            self._losses = self._keeper.losses.copy()
+            self._metrics.keepers(self._losses)
         self._tell_of_the_keeper(self._keeper.problem)
 
     def close(self) -> None:
@@ -177,6 +201,9 @@ class Keeping:
         """Once when there is none, however many come and go, and once when there is one again."""
         if bool(problem) != self._lost:
             self._lost = bool(problem)
+            for name in self._books:
+                self._known[name].failures += self._lost
+                self._tell_of_sink(name)
             told = f"{problem}; what the next one is to be told waits" if problem else ""
             self._tell(told or "the keeper answers again")
 
@@ -209,7 +236,7 @@ class Keeping:
         self._keeper.checkpoint_soon()
 
     def _took_answers(self, name: str, lane: str, marks: Sequence[Mark], calls: list[Any]) -> None:
-        if self._took(name, calls) or name not in self._books:
+        if self._took(name, calls, lane) or name not in self._books:
             self._settled(name)
         else:  # the answers were lost on their way, with the machine they lay on
             self._settle_lost(name, lane, marks)
@@ -244,21 +271,35 @@ class Keeping:
     def _given_up(self, name: str) -> None:
         self._tell(f"{name}: a call of the keeper failed twice and was given up")
 
-    def _took(self, name: str, calls: list[Any]) -> bool:
-        """Takes what the keeper answered; False when it could not do what it was told."""
+    def _took(self, name: str, calls: list[Any], lane: str = "") -> bool:
+        """Takes what the keeper answered; False when it could not do what it was told.
+
+        With a `lane` it was about answers of that lane.
+        """
         try:
             kept: Kept = self._crew.result(calls[0])
         except Exception as error:  # of this stream: the others go on
             told = f"the keeper could not take what it was told: {error!r:.300}"
             self._trouble(name, told)
             return False
+        known = self._known[name]
+        known.ledger, known.waiting = kept.ledger, kept.waiting
         self._trouble(name, kept.problem)
         self._metrics.wrote(kept.digests)
         self._metrics.written(name, kept.delays_s)
-        self._metrics.books(name, kept.ledger)
+        if lane:
+            self._metrics.settled(lane, kept.settle_s, kept.sink_s)
         return True
 
     def _trouble(self, name: str, problem: str) -> None:
-        if problem != self._problems.get(name, ""):
-            self._problems[name] = problem
+        known = self._known[name]
+        if problem != known.problem:
+            known.failures += not known.problem
+            known.problem = problem
             self._tell(f"{name}: {problem or 'its outputs can be written again'}")
+        self._tell_of_sink(name)
+
+    def _tell_of_sink(self, name: str) -> None:
+        known = self._known[name]
+        failing = self._lost or bool(known.problem)
+        self._metrics.sink(name, known.waiting, failing=failing, failures=known.failures)

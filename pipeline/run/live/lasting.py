@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.run.crew import Crew, Role, Worker, WorkerDied
 from pipeline.run.live.pauses import WELL_S, pause_s
@@ -23,6 +23,13 @@ MOST_TRIES = 2
 """A call under which so many workers died is not made again."""
 MOST_PATIENCE = 8
 """Workers that hang one after the other get ever more time, up to so many times the first's."""
+
+
+Loss = Literal["died", "hung", "failed"]
+
+
+class _FailedError(WorkerDied):
+    """A worker that lives but cannot do what it must be able to do."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +53,8 @@ class Lasting:
     `restore(bytes)`. `tick` is to be called now and then, with the calls that are answered. Who
     stands by as a `spare` takes the place first. Where nobody can do well, because a disk hangs,
     say, successors come ever more rarely. With `alone` none comes before the process of the one
-    before it has ended: what it was writing to a disk may still arrive there.
+    before it has ended: what it was writing to a disk may still arrive there. `losses` counts
+    workers that were lost, by why.
     """
 
     def __init__(
@@ -64,6 +72,7 @@ class Lasting:
     ) -> None:
         self.restarts = 0
         self.lost: str = ""
+        self.losses: Counter[str] = Counter()
         self._crew = crew
         self._role: Role = role
         self._name = name
@@ -143,7 +152,7 @@ class Lasting:
         try:
             self._take(ready)
         except WorkerDied as error:
-            self._lose(str(error))
+            self._lose(str(error), "failed" if isinstance(error, _FailedError) else "died")
             return
         now = time.monotonic()
         waits = self.waits_for()
@@ -153,7 +162,8 @@ class Lasting:
             # An answer that lies there already was not looked at: then it is us who were late.
             if not self._crew.wait(waits, 0):
                 patience_s = self._hung_s if self._ready else self._starting_s
-                self._lose(f"the {self._role} {self._name} gave no answer for {patience_s:g} s")
+                why = f"the {self._role} {self._name} gave no answer for {patience_s:g} s"
+                self._lose(why, "hung")
             return
         if self._log and not self._pending and now - self._checkpointed > self._checkpoint_s:
             [call] = self._crew.call(self._worker, "checkpoint")
@@ -203,7 +213,7 @@ class Lasting:
             raise
         except Exception as error:
             message = f"the {self._role} {self._name} {otherwise}: {error!r:.300}"
-            raise WorkerDied(message) from error
+            raise _FailedError(message) from error
 
     def _check(self, call: Any) -> None:
         """WorkerDied, if that is the answer; any other error is for who made the call."""
@@ -217,8 +227,9 @@ class Lasting:
     def _send(self, sent: Sent) -> None:
         sent.calls = self._crew.call(self._worker, sent.method, *sent.args, parts=sent.parts)
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, why: str, loss: Loss) -> None:
         """Ends the worker; the call under which it died or hung gets the blame."""
+        self.losses[loss] += 1
         self._crew.kill(self._worker)
         now = time.monotonic()
         well = self._did_something and now - self._placed_at > WELL_S

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -43,6 +44,7 @@ class LivePool:
         self._crew = crew
         self._metrics = metrics
         self._settle = settle
+        self._lanes = [lane.name for lane in lanes]
         self._backlog = Backlog(lanes)
         self._loaded = 0
         self._away: set[Task] = set()
@@ -62,6 +64,8 @@ class LivePool:
             )
             for number in range(members)
         ]
+        self._told: tuple[int, Counter[str]] | None = None
+        self._tell()
         for member in self.members:  # loads its networks before the first stream has something
             member.call("ready", answered=self._load, given_up=_no_networks)
 
@@ -77,7 +81,7 @@ class LivePool:
     def add(self, task: Task) -> None:
         """Takes a batch of a stream."""
         self._backlog.add(task)
-        self._metrics.add("queued_windows", task.step.lane, by=len(task.step.marks))
+        self._metrics.queued(task.step.lane, len(task.step.marks))
 
     def waiting(self, stream: str) -> int:
         """How many batches of a stream wait for a member that has room."""
@@ -99,7 +103,7 @@ class LivePool:
         """
         self._away = {task for task in self._away if task.stream != stream}
         for task in self._backlog.drop(stream):
-            self._metrics.add("queued_windows", task.step.lane, by=-len(task.step.marks))
+            self._metrics.queued(task.step.lane, -len(task.step.marks))
         for member in self.members:
             member.call("forget", stream, answered=nothing, given_up=nothing)
 
@@ -113,9 +117,17 @@ class LivePool:
         self._spare.tick(ready)
         for member in self.members:
             member.tick(ready)
+        self._tell()
         # Not before: two that load at the same time take twice as long.
         if self._spares and all(member.ready for member in self.members):
             self._spare.prepare()
+
+    def _tell(self) -> None:
+        ready = sum(member.ready for member in self.members)
+        lost = sum((member.losses for member in self.members), Counter[str]())
+        if (ready, lost) != self._told:
+            self._told = (ready, lost)
+            self._metrics.pool(len(self.members), ready, self._lanes, lost)
 
     def close(self) -> None:
         """Ends every member."""
@@ -135,7 +147,7 @@ class LivePool:
 
     def _predict(self, member: Lasting, tasks: list[Task]) -> None:
         lane = tasks[0].step.lane
-        self._metrics.add("queued_windows", lane, by=-sum(len(task.step.marks) for task in tasks))
+        self._metrics.sent(tasks)
         self._away.update(tasks)
         member.call(
             "answer_each",

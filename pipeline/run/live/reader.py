@@ -28,12 +28,13 @@ class Begin:
     """Where a reader begins: at the beginning, or where the one before it came to.
 
     `indices` are the numbers of the next windows by lane, `outage` says why there is a reader
-    before this one no more.
+    before this one no more, and `goes_on` that it was one of the same watch.
     """
 
     reached: Reached = field(default_factory=Reached)
     indices: dict[str, int] = field(default_factory=dict)
     outage: str = ""
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Beat:
 
     `progress` and `handed` (units handed out by lane) are totals of this reader; `gaps` are new.
     What was decoded and is in none of the totals waits inside the reader, the oldest of it for
-    `waited_s`.
+    `waited_s`. The newest packet came at `newest_at` (Unix time). `outages` counts by why the
+    stream broke off, `outage_s` is how long it was away: totals of this reader, too.
     """
 
     state: State
@@ -76,6 +78,9 @@ class Beat:
     gaps: tuple[Gap, ...] = ()
     troubles: dict[str, int] = field(default_factory=dict)
     waited_s: float = 0.0
+    newest_at: float | None = None
+    outages: dict[str, int] = field(default_factory=dict)
+    outage_s: float = 0.0
     ended: bool = False
 
     def waiting(self, lane: Lane) -> int:
@@ -108,6 +113,7 @@ class LiveReader:
             media,
             begin.reached,
             outage=begin.outage,
+            goes_on=begin.goes_on,
             max_lag_s=rules.max_lag_s,
         )
         self._outbox = Outbox(
@@ -162,7 +168,11 @@ class LiveReader:
         with self._lock:
             gaps, self._gaps = tuple(self._gaps), []
             progress = Progress.of(
-                self._position, self._decoded, self._windowers, self._outbox.dropped
+                self._position,
+                self._decoded,
+                self._windowers,
+                self._outbox.dropped,
+                self._source.decode_s.copy(),
             )
             reached = self._source.reached
         return Beat(
@@ -183,6 +193,9 @@ class LiveReader:
             gaps=gaps,
             troubles=self._troubles(),
             waited_s=self._outbox.lag_s,
+            newest_at=pulse.newest_at,
+            outages=self._source.outages.totals,
+            outage_s=self._source.outages.seconds,
             ended=not self._thread.is_alive() and not any(self._outbox.waiting.values()),
         )
 

@@ -22,6 +22,7 @@ from pipeline.records import Mark
 from pipeline.run.backlog import Task
 from pipeline.run.crew import Crew
 from pipeline.run.live.earlier import Looks
+from pipeline.run.live.figures import measure
 from pipeline.run.live.fleet import Fleet
 from pipeline.run.live.keeping import Keeping
 from pipeline.run.live.pool import LivePool
@@ -50,6 +51,7 @@ class Supervisor:
     ) -> None:
         self._crew = crew
         self._fleet = fleet
+        metrics.runs(crew.engine, fleet.lanes)
         self._metrics = metrics
         self._tell = tell
         self._streams: dict[str, Tended] = {}
@@ -161,6 +163,7 @@ class Supervisor:
         home = self._count % self._fleet.members
         self._count += 1
         self._streams[name] = Tended(plan, home, begin or Begin(), opens=True)
+        self._metrics.begin(name, live=True)
         self._looks.begin(name, self._fleet.out / name)
         self._pool.share(name, plan.weight, priority=plan.priority)
 
@@ -173,6 +176,7 @@ class Supervisor:
         stream.opens = False
         if stream.begin == Begin():
             stream.begin = left.begin
+        stream.from_s = float(stream.begin.reached.position)
         self._keeping.open(
             plan,
             fleet.out / plan.name,
@@ -274,8 +278,8 @@ class Supervisor:
         takes = not stream.opens and self._keeping.takes_notes(stream.plan.name)
         if changed or (takes and stream.has_news) or now - stream.noted_at > NOTE_S:
             stream.noted_at = now
-            self._metrics.stream(stream.status())
-            self._metrics.read(stream.plan.name, stream.progress)
+            level, ledger = self._readers.level(stream), self._keeping.ledger(stream.plan.name)
+            measure(self._metrics, stream, level, ledger, now)
             if takes and not stream.closing:
                 self._keeping.note(stream)
 

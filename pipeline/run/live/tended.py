@@ -72,7 +72,8 @@ class Tended:
     `opens` while it is being looked at what an earlier watch left. `base` and `before` are the
     totals of the readers before this one; `call` is what the reader was asked, with the windows
     that will come of it. `under_way` is since when batches are on their way through pool and
-    keeper, oldest first; `untold` is how many notes in a row nobody could take.
+    keeper, oldest first; `untold` is how many notes in a row nobody could take. Media time began
+    at `from_s`; the newest packet came at `newest_at`, which was told at `moved_at`.
     """
 
     plan: StreamPlan
@@ -94,6 +95,11 @@ class Tended:
     gaps: list[Gap] = field(default_factory=list)
     untold: int = 0
     connections: int = 0
+    outages: Counter[str] = field(default_factory=Counter)
+    outage_s: float = 0.0
+    from_s: float = 0.0
+    newest_at: float | None = None
+    moved_at: float = 0.0
     down: str = ""
     stop_by: float | None = None
     closing: bool = False
@@ -136,6 +142,8 @@ class Tended:
     def take(self, beat: Beat) -> None:
         """Takes what the reader said."""
         self.beat = beat
+        if beat.newest_at is not None and beat.newest_at != self.newest_at:
+            self.newest_at, self.moved_at = beat.newest_at, time.monotonic()
         self._hold([*self.gaps, *beat.gaps])
         if beat.marks:
             self.indices[beat.lane] = beat.marks[-1].index + 1
@@ -146,6 +154,8 @@ class Tended:
         self.restarts += 1
         self.down = why
         self.due = now + pause_s(self.deaths)
+        if self.state[0] == "playing":  # else what ended its playing is counted already
+            self.outages[reason] += 1
         self.settle_reader(reason)
         self.begin = replace(self.begin, outage=why)
 
@@ -156,7 +166,9 @@ class Tended:
             self.base = _given_up(beat, self.plan.lanes, reason).after(self.base)
             self.before.update(beat.troubles)
             self.connections += beat.connections
-            self.begin = Begin(beat.reached, dict(self.indices), "")
+            self.outages.update(beat.outages)
+            self.outage_s += beat.outage_s
+            self.begin = Begin(beat.reached, dict(self.indices), "", goes_on=True)
             self.beat = None
 
     @property
@@ -202,6 +214,7 @@ class Tended:
         info = self.beat.info if self.beat else None
         video = info.video if info else None
         audio = info.audio if info else None
+        progress = self.progress
         return StreamStatus(
             name=self.plan.name,
             address=self.plan.address.shown,
@@ -209,13 +222,13 @@ class Tended:
             reason=reason,
             since_s=round(time.monotonic() - self.shown_since, 1),
             late_s=round(self.beat.late_s, 3) if self.beat else 0.0,
-            media_s=round(float(self.progress.position), 3),
+            media_s=round(float(progress.position), 3),
             attempts=self.beat.attempts if self.beat else 0,
             connections=self.connections + (self.beat.connections if self.beat else 0),
             restarts=self.restarts,
             video=f"{video.codec} {video.width}x{video.height}" if video else "",
             audio=f"{audio.codec} {audio.sample_rate} Hz" if audio else "",
-            decoded=dict(self.progress.decoded),
+            decoded=dict(progress.decoded),
         )
 
 

@@ -1,14 +1,34 @@
+"""What is told of streams, books, stages, pool, outputs and jobs, as series."""
+
+from __future__ import annotations
+
+import time
 import urllib.request
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 
 import psutil
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from pipeline.batch.tally import Tally
 from pipeline.cut import Progress
 from pipeline.ledger import LaneBook, Ledger
 from pipeline.measure.page import MetricsPage
-from pipeline.measure.values import Metrics
-from pipeline.records import Digest, Span
+from pipeline.measure.values import KEPT_SOURCES, MOST_LABELS, Metrics
+from pipeline.media.scan_audit import Audit
+from pipeline.metrics import OUTAGES, WORKERS_LOST
+from pipeline.records import Digest, Mark, Span
+from pipeline.run.backlog import Task
+from pipeline.run.workers import Step
+from pipeline.testing import brightness_lane
+
+ACCEPTS = "application/openmetrics-text; version=1.0.0"
+
+
+def bark(label: str, start: Fraction | int, lane: str = "sound") -> Digest:
+    return Digest("a", lane, Span(Fraction(start), Fraction(9)), label, 0.9, None)
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -51,15 +71,179 @@ def test_the_books_are_exported() -> None:
 
 def test_calls_and_events_are_counted() -> None:
     metrics = Metrics()
-    metrics.answered("sound", 4, 0.02)
-    metrics.wrote([Digest("a", "sound", Span(Fraction(0), Fraction(1)), "bark", 0.9, None)] * 2)
+    for seconds in (0.02, 0.3):
+        metrics.answered("sound", 4, seconds)
+    metrics.settled("sound", 0.001, 0.0)  # nothing was written
+    metrics.settled("sound", 0.001, 0.002)
+    metrics.wrote([bark("bark", 0)] * 2)
     labels = {"stream": "a", "lane": "sound", "label": "bark"}
     assert value(metrics, "witness_events_total", **labels) == 2
-    assert value(metrics, "witness_batch_windows_sum", lane="sound") == 4
+    assert value(metrics, "witness_batch_windows_sum", lane="sound") == 8
+    assert value(metrics, "witness_pool_busy_seconds_total") == pytest.approx(0.32)
+    counts = {"predict": 2, "settle": 2, "sink": 1}
+    for stage, count in counts.items():
+        name = "witness_stage_seconds_count"
+        assert value(metrics, name, stage=stage, lane="sound") == count
     assert (
         value(metrics, "witness_stage_seconds_bucket", stage="predict", lane="sound", le="0.025")
         == 1
     )
+
+
+def test_how_long_a_batch_waited_is_taken_when_it_is_sent() -> None:
+    metrics = Metrics()
+    marks = (Mark("a", "sound", 0, Span(Fraction(0), Fraction(1)), 8000),) * 3
+    step = Step("sound", marks, Progress.nothing())
+    metrics.queued("sound", 6)
+    metrics.sent([Task("a", 0, step, None, since=time.monotonic() - 0.7)])
+    assert value(metrics, "witness_queued_windows", lane="sound") == 3
+    labels = {"stage": "queue", "lane": "sound"}
+    assert value(metrics, "witness_stage_seconds_bucket", le="0.5", **labels) == 0
+    assert value(metrics, "witness_stage_seconds_bucket", le="1.0", **labels) == 1
+
+
+def test_an_event_is_told_by_what_its_row_says() -> None:
+    metrics = Metrics()
+    metrics.wrote(
+        [bark("bark", 1), bark("bark", Fraction(1, 3)), bark("x" * 150, 2, lane="y" * 150)]
+    )
+    families = text_string_to_metric_families(str(metrics.told(ACCEPTS)[0], "utf-8"))
+    [events] = [family for family in families if family.name == "witness_events"]
+    told = [sample.exemplar.labels["event_id"] for sample in events.samples if sample.exemplar]
+    assert told[0] == "sound:0.333333"
+    assert told[1] == "y" * 120
+
+
+def test_a_lane_that_reads_numbers_does_not_blow_up_the_page() -> None:
+    metrics = Metrics()
+    for number in range(3 * MOST_LABELS):
+        metrics.wrote([bark(str(number), 0), bark("bark", 0, lane="other")])
+    metrics.wrote([bark("7", 0)])
+    labels = {"stream": "a", "lane": "sound"}
+    assert value(metrics, "witness_events_total", label="other", **labels) == 2 * MOST_LABELS
+    assert value(metrics, "witness_events_total", label="7", **labels) == 2
+    assert metrics.page().count("witness_events_total{") == MOST_LABELS + 2
+
+
+def test_reasons_are_words_of_the_code() -> None:
+    metrics = Metrics()
+    failed = {"RuntimeError": 3, "cannot open rtsp://user@host/x": 2, "Ünknown": 1}
+    book = LaneBook("video", 6, failed=Counter(failed))
+    ledger = Ledger(Counter(video=6), Counter(video_corrupt_packet=3), [], {"action": book})
+    for _ in range(2):
+        metrics.books("a", ledger)
+    labels = {"stream": "a", "lane": "action"}
+    assert value(metrics, "witness_failed_total", reason="RuntimeError", **labels) == 3
+    assert value(metrics, "witness_failed_total", reason="other", **labels) == 3
+    assert "rtsp" not in metrics.page()
+
+
+def test_what_is_under_way_is_what_the_books_lack() -> None:
+    metrics = Metrics()
+    labels = {"stream": "a", "lane": "action"}
+    book = LaneBook("video", failed=Counter(Dark=1), dropped=Counter(lag=2))
+    ledger = Ledger(lanes={"action": book})
+    dropped = {"action": {"lag": 3, "closed": 1}}
+    metrics.read("a", Progress(Fraction(9), {"video": 50}, {"action": 20}, {"action": 5}, dropped))
+    metrics.books("a", ledger)
+    assert value(metrics, "witness_books_open", **labels) == 50 - 25 - 4 - 1
+    book.analysed = 20
+    metrics.books("a", ledger)
+    assert value(metrics, "witness_books_open", **labels) == 0
+
+
+def test_books_that_do_not_close_are_counted() -> None:
+    metrics = Metrics()
+    metrics.begin("a")
+    assert value(metrics, "witness_books_not_closed_total") == 0
+    metrics.closed(Ledger(Counter(video=5), lanes={"action": LaneBook("video", 5, 5)}))
+    assert value(metrics, "witness_books_not_closed_total") == 0
+    metrics.closed(Ledger(Counter(video=5), lanes={"action": LaneBook("video", 5, 4)}))
+    metrics.closed(None)
+    assert value(metrics, "witness_books_not_closed_total") == 2
+
+
+def test_a_live_stream_begins_with_nothing_unknown_and_leaves_nothing() -> None:
+    metrics = Metrics()
+    before = metrics.page()
+    metrics.begin("a", live=True)
+    for name in ("stream_up", "sink_failing", "stream_connections_total", "sink_failures_total"):
+        assert value(metrics, f"witness_{name}", stream="a") == 0
+    for reason in OUTAGES:
+        assert value(metrics, "witness_stream_outages_total", stream="a", reason=reason) == 0
+    metrics.forget("a")
+    metrics.read("a", Progress(Fraction(1), {"video": 5}, {"action": 0}))
+    metrics.books("a", Ledger(lanes={"action": LaneBook("video", 5)}))
+    assert 'stream="a"' not in metrics.page()
+    assert metrics.page() == before.replace(
+        "books_not_closed_total counter\n",
+        "books_not_closed_total counter\nwitness_books_not_closed_total 0.0\n",
+    )
+
+
+def test_of_very_many_sources_the_last_stay() -> None:
+    metrics = Metrics()
+    for number in range(KEPT_SOURCES + 5):
+        metrics.begin(f"f{number}")
+        metrics.read(f"f{number}", Progress(Fraction(1), {"video": 25}, {}))
+        metrics.read_to_end(f"f{number}")
+    told = [number for number in range(KEPT_SOURCES + 5) if f'stream="f{number}"' in metrics.page()]
+    assert told == list(range(5, KEPT_SOURCES + 5))
+
+
+def test_media_time_counts_from_where_a_watch_began() -> None:
+    metrics = Metrics()
+    for position in (0, 86_400, 86_410):
+        metrics.read("a", Progress(Fraction(position), {}, {}), from_s=86_400.0)
+    assert value(metrics, "witness_media_seconds_total", stream="a") == 10
+
+
+def test_the_pool_and_what_was_lost_of_it() -> None:
+    metrics = Metrics()
+    metrics.pool(2, 0, ["sound"], {})
+    assert value(metrics, "witness_lane_ready", lane="sound") == 0
+    metrics.pool(2, 1, ["sound"], {"hung": 1})
+    metrics.keepers({"died": 3})
+    assert value(metrics, "witness_lane_ready", lane="sound") == 1
+    assert value(metrics, "witness_pool_members") == 2
+    assert value(metrics, "witness_pool_members_ready") == 1
+    lost = [value(metrics, "witness_pool_members_lost_total", reason=r) for r in WORKERS_LOST]
+    assert dict(zip(WORKERS_LOST, lost, strict=True)) == {"died": 0, "hung": 1, "failed": 0}
+    assert value(metrics, "witness_keepers_lost_total", reason="died") == 3
+
+
+def test_what_runs_is_told() -> None:
+    metrics = Metrics()
+    lane = replace(brightness_lane(), runtime="eager float32", device="cpu")
+    metrics.runs("local", [lane])
+    families = text_string_to_metric_families(str(metrics.told(ACCEPTS)[0], "utf-8"))
+    told = {f.name: f.samples[0].labels for f in families if f.type == "info"}
+    assert told["witness_build"]["engine"] == "local"
+    assert told["witness_build"].keys() == {"witness", "torch", "av", "python", "engine"}
+    assert told["witness_model"] == {
+        "lane": "brightness",
+        "name": "plain-brightness",
+        "sha256": "0" * 12,
+        "runtime": "eager float32",
+        "device": "cpu",
+    }
+
+
+def test_how_far_an_offline_job_is() -> None:
+    metrics, tally = Metrics(), Tally(found=3)
+    metrics.batch(tally)
+    began = value(metrics, "witness_job_progress_timestamp_seconds")
+    tally.audit = Audit(audited=10, missed=1, skipped=80)
+    tally.note("a.mp4", 4.0)
+    tally.lost("a.mp4")
+    metrics.batch(tally)
+    assert value(metrics, "witness_job_videos", state="todo") == 3
+    assert value(metrics, "witness_job_audited_groups_total") == 10
+    assert value(metrics, "witness_job_audit_missed_groups_total") == 1
+    assert value(metrics, "witness_job_workers_lost_total") == 1
+    further = value(metrics, "witness_job_progress_timestamp_seconds")
+    assert began is not None and further is not None
+    assert time.time() - 60 < began < further
 
 
 def fetch(url: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -101,8 +102,11 @@ def test_media_time_goes_on_over_an_outage(clips: dict[str, Path]) -> None:
 
 def test_an_outage_is_a_gap_with_its_reason(clips: dict[str, Path]) -> None:
     with sender(clips["one"], clips["other"]) as address:
-        items = read(LiveSource(address, "yard", BOTH), 2)
+        source = LiveSource(address, "yard", BOTH)
+        items = read(source, 2)
     [gap] = gaps_of(items, "video")
+    lost_s = [sum(float(g.span.duration) for g in gaps_of(items, medium)) for medium in BOTH]
+    assert (source.outages.totals, source.outages.seconds) == ({"ended": 2}, max(lost_s))
     frames = [item for item in media_of(items)["video"] if isinstance(item, Frame)]
     assert (gap.span.start, gap.span.end) == (frames[49].span.end, frames[50].span.start)
     assert "ended" in gap.reason
@@ -131,8 +135,14 @@ def test_a_reader_goes_on_after_another(clips: dict[str, Path]) -> None:
         before = read(first, 1)
     reached = first.reached
     with sender(clips["other"]) as address:
-        second = LiveSource(address, "yard", BOTH, reached, outage="its reader was killed")
+        why = "its reader was killed"
+        second = LiveSource(address, "yard", BOTH, reached, outage=why, goes_on=True)
         after = read(second, 1)
+    assert second.outages.seconds >= float(gaps_of(after, "video")[0].span.duration) > 0
+    assert second.pulse.newest_at is not None
+    assert abs(time.time() - second.pulse.newest_at) < 60
+    assert set(second.decode_s) == set(BOTH)
+    assert all(seconds > 0 for seconds in second.decode_s.values())
     ends = {medium: found[-1].span.end for medium, found in media_of(before).items()}
     assert reached.ends == ends
     frames = [item for item in media_of(after)["video"] if isinstance(item, Frame)]
@@ -144,7 +154,9 @@ def test_a_weeks_old_stream_goes_on_where_it_was(clips: dict[str, Path]) -> None
     weeks = Fraction(40 * 24 * 3600)
     with sender(clips["one"]) as address:
         reached = Reached({"video": weeks, "audio": weeks}, 9, None)
-        items = read(LiveSource(address, "yard", BOTH, reached), 1)
+        source = LiveSource(address, "yard", BOTH, reached)
+        items = read(source, 1)
+    assert source.outages.seconds == 0.0  # nobody was watching
     media = media_of(items)
     starts = [found[0].span.start for found in media.values()]
     assert min(starts) == weeks
@@ -160,6 +172,7 @@ def test_a_file_that_loops_has_no_outages(clips: dict[str, Path]) -> None:
             chunks.append(item)
         if source.pulse.connections == 4:
             source.stop()
+    assert source.outages.totals == {}
     assert chunks[-1].span.end > 6
     assert all(a.span.end <= b.span.start for a, b in pairwise(chunks))
 

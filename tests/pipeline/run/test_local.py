@@ -28,6 +28,26 @@ def test_a_film_becomes_rows_and_a_summary(film: Path, tmp_path: Path) -> None:
         "witness_decoded_total", {"stream": "a", "medium": "video"}
     )
     assert counted == 50
+    told = series(metrics)
+    for lane in FAKES:
+        assert told["books_open", "a", lane.name] == 0
+        for stage in ("predict", "settle"):
+            assert told["stage_seconds_count", stage, lane.name] > 0
+    assert sum(n for key, n in told.items() if key[:2] == ("stage_seconds_count", "sink")) > 0
+    for medium in ("video", "audio"):
+        assert told["decode_seconds_total", "a", medium] > 0
+    assert told["books_not_closed_total",] == 0
+    assert told["pool_members_ready",] == 1
+    assert 0 < told["pool_busy_seconds_total",] < 60
+
+
+def series(metrics: Metrics) -> dict[tuple[str, ...], float]:
+    """The values by name, without prefix, and labels."""
+    return {
+        (sample.name.removeprefix("witness_"), *sample.labels.values()): sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+    }
 
 
 def test_the_clicks_are_heard_where_they_are(film: Path, tmp_path: Path) -> None:

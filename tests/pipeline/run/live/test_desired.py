@@ -76,7 +76,8 @@ def test_a_stream_that_ended_by_itself_is_no_trouble(fleet: Fleeting) -> None:
 
 def test_shared_things_stay(fleet: Fleeting) -> None:
     fleet.write(TEXT.replace("{kind: sound}", "{kind: action}"))
-    assert fleet.told == [f"{fleet.path}: lanes, pool, control change when witness starts anew"]
+    kept = "lanes, pool, control, metrics"
+    assert fleet.told == [f"{fleet.path}: {kept} change when witness starts anew"]
     assert [lane.name for lane in fleet.supervisor.plans()["yard"].lanes] == ["sound"]
 
 

@@ -147,19 +147,24 @@ def test_books_that_cannot_be_opened_are_tried_again_and_nothing_is_lost(tmp_pat
     lane = replace(LANE, make_aggregator=partial(fussy, key))
     plan = StreamPlan("yard", LiveAddress("rtsp", "rtsp://10.0.0.4/main"), (lane,))
     stream = Tended(plan, 0, base=Progress(Fraction(1, 10), {"video": 1}, {}), gaps=[gap(0)])
-    settled, told, gone = Counter[str](), list[str](), list[bool]()
+    settled, told, gone, metrics = Counter[str](), list[str](), list[bool](), Metrics()
+    sink = partial(metrics.registry.get_sample_value, labels={"stream": "yard"})
     with LocalCrew() as crew:
-        keeping = Keeping(crew, Metrics(), told.append, lambda name: settled.update([name]))
+        keeping = Keeping(crew, metrics, told.append, lambda name: settled.update([name]))
         note = partial(keeping.note, stream)
         keeping.open(plan, tmp_path, Earlier(), None, {}, tables=False, opened=note)
         keeping.settle("yard", lane.name, [Prediction(mark(0), LIGHT)], [mark(0)])
         work(crew, keeping, lambda: told)
         assert not keeping.takes_notes("yard") and not settled
+        assert sink("witness_sink_failing") == 1
         key.touch()
         work(crew, keeping, lambda: settled["yard"] == 1)
         keeping.finish(stream, lambda: gone.append(True))
         work(crew, keeping, lambda: gone)
         keeping.close()
+    assert sink("witness_sink_failing") == 0
+    assert sink("witness_sink_failures_total") == 1
+    assert metrics.registry.get_sample_value("witness_books_not_closed_total") == 0
     assert told == [
         "yard: its books cannot be opened: LookupError('key')",
         "yard: its outputs can be written again",

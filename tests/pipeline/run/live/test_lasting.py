@@ -109,6 +109,7 @@ def test_a_killed_worker_is_replaced_and_the_total_goes_on(
     bench.until(lambda: len(bench.answers) == 8)
     assert bench.answers == [1, 3, 6, 10, 15, 21, 28, 36]
     assert (bench.tally.restarts, bench.given_up) == (1, 0)
+    assert bench.tally.losses == {"died": 1}
 
 
 def test_a_stopped_worker_is_replaced(crew: LocalCrew) -> None:
@@ -119,6 +120,7 @@ def test_a_stopped_worker_is_replaced(crew: LocalCrew) -> None:
     bench.ask("add", 2)
     bench.until(lambda: bench.answers == [1, 3])
     assert "no answer for 0.5 s" in bench.tally.lost
+    assert bench.tally.losses == {"hung": 1}
 
 
 def test_a_checkpoint_shortens_what_is_told_again(crew: LocalCrew) -> None:
@@ -172,6 +174,7 @@ def test_a_worker_that_cannot_take_over_is_replaced_and_no_call_blamed(
     assert (bench.answers, bench.given_up) == ([1, 3], 0)
     assert tries.read_text() == "xxx"
     assert "cannot go on where the one before it was" in bench.tally.lost
+    assert bench.tally.losses["failed"] > 0
 
 
 def test_a_machine_without_room_for_a_process_is_asked_again(

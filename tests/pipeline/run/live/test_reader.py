@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from pipeline.media.address import LiveAddress
@@ -28,4 +29,6 @@ def test_waiting_for_room_is_no_silence_of_the_source(film: Path) -> None:
         beat, cut = reader.step(WAIT_S)
         windows += len(cut)
     assert windows == 20
+    assert beat.newest_at is not None and abs(time.time() - beat.newest_at) < 60
+    assert beat.progress.decode_s["video"] > 0
     assert beat.progress.dropped == {}

@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from pipeline.measure.values import Metrics
+from pipeline.media.address import LiveAddress
 from pipeline.run.live import tended
+from pipeline.run.live.fleet import Fleet
 from pipeline.run.live.supervise import Supervisor
+from pipeline.run.live.tended import StreamPlan
+from pipeline.run.local_crew import LocalCrew
+from pipeline.testing import brightness_lane
 from tests.pipeline.run.fleets import Fleeting, fleeting
 
 WITHIN_S = 30.0
@@ -60,3 +67,42 @@ def test_a_disk_that_hangs_holds_up_nobody_else(
     until(supervisor, lambda: reasons(supervisor)["yard"] == "")
     [old] = (tmp_path / "out" / "yard").glob("summary-*.json")
     assert old.is_fifo()
+
+
+def test_a_stream_that_ends_leaves_its_events_and_no_series(film: Path, tmp_path: Path) -> None:
+    lane, metrics, pages = brightness_lane(batch=2), Metrics(), list[str]()
+    plan = StreamPlan("yard", LiveAddress("file", str(film), realtime=True), (lane,))
+    value = metrics.registry.get_sample_value
+    with LocalCrew() as crew:
+        fleet = Fleet((lane,), tmp_path, threads=1, spare=False)
+        supervisor = Supervisor(crew, fleet, metrics, lambda _: None)
+        assert value("witness_lane_ready", {"lane": lane.name}) == 0
+        until(supervisor, lambda: supervisor.ready)
+        supervisor.want(plan)
+        until(supervisor, lambda: value("witness_stream_up", {"stream": "yard"}) == 1)
+        analysed = partial(value, "witness_analysed_total", {"stream": "yard", "lane": lane.name})
+        until(supervisor, analysed)
+        pages.append(metrics.page())
+        newest = value("witness_stream_newest_frame_timestamp_seconds", {"stream": "yard"})
+        until(supervisor, lambda: not supervisor.statuses())
+        pages.append(metrics.page())
+        supervisor.close()
+    assert newest is not None
+    assert abs(time.time() - newest) < WITHIN_S
+    for told in (
+        'witness_lane_ready{lane="brightness"} 1.0',
+        "witness_pool_members_ready 1.0",
+        'witness_model_info{lane="brightness",name="plain-brightness"',
+        'engine="local"',
+        'witness_decode_seconds_total{stream="yard",medium="video"}',
+        'witness_stage_seconds_count{stage="queue",lane="brightness"}',
+        'witness_stage_seconds_count{stage="settle",lane="brightness"}',
+        'witness_sink_failing{stream="yard"} 0.0',
+        'witness_stream_behind_seconds{stream="yard"}',
+        'witness_books_open{stream="yard",lane="brightness"}',
+    ):
+        assert told in pages[0]
+    assert 'stream="yard"' not in pages[1]
+    assert "witness_books_not_closed_total 0.0" in pages[1]
+    [journal] = (tmp_path / "yard" / "events").glob("*.jsonl")
+    assert journal.read_text()

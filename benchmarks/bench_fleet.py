@@ -1,0 +1,480 @@
+"""What the supervisor, the keeper and the page of metrics cost with up to 10,000 streams.
+
+    PYTHONPATH=. python benchmarks/bench_fleet.py [--streams 100,300,1000,3000,10000] [--out F.json]
+
+The code that runs is witness's own; only the processes are not there. A crew within this process
+answers as readers and pool members would, at the rate of real ones: pictures twice a second and
+sound twice a second of every stream. The clock is one of its own: it goes on by the processor time
+that the supervisor takes, and where it would wait it jumps to what comes next. So what is told is
+what one core does that has nothing else to do, whatever this machine does meanwhile. What the crew
+itself takes is not counted; with processes, their pipes come on top (docs/scale.md has them).
+
+The keeper is measured by itself: one second's answers, notes and checkpoint of all streams, on the
+disk of the folder for temporary files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+import math
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import wraps
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+real_monotonic, cpu_now = time.monotonic, time.thread_time
+COUNTS = (100, 300, 1000, 3000, 10_000)
+RATE = 2
+"""Windows a second, of each of the two lanes."""
+ANSWER_S = 0.002
+STREAMS_PER_MEMBER = 250
+SLICE = 2500
+"""So many streams begin at once: each is looked for on the disk by a thread."""
+WARM_S, MEASURE_S = 2.0, 5.0
+LEAST_TICKS, MOST_CPU_S = 10, 20.0
+VIDEO, AUDIO = "instances", "sound"
+
+
+class Clock:
+    """Seconds that go on by this thread's processor time, less what is excused, plus jumps.
+
+    It stands still within a round: asking a clock this often would cost more than what is measured.
+    """
+
+    def __init__(self) -> None:
+        self.excused = 0.0
+        self._jumped = 1000.0
+        self._now = 1000.0
+
+    def __call__(self) -> float:
+        """The moment at which it was looked at last."""
+        return self._now
+
+    def look(self) -> float:
+        """Now."""
+        self._now = self._jumped + cpu_now() - self.excused
+        return self._now
+
+    def jump_to(self, moment: float) -> None:
+        """Nothing happens until then."""
+        self._jumped += max(0.0, moment - self.look())
+        self.look()
+
+
+clock = Clock()
+
+
+def excused(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method, its processor time not counted."""
+
+    @wraps(method)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        began = cpu_now()
+        try:
+            return method(*args, **kwargs)
+        finally:
+            clock.excused += cpu_now() - began
+
+    return wrapped
+
+
+@dataclass(eq=False, slots=True)
+class Promise:
+    """A call: when it is answered, by what, and the parts after the first."""
+
+    due: float
+    answer: Any = None
+    make: Callable[[], Any] | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Pretended:
+    """A worker that has no process."""
+
+    role: str
+    name: str
+    number: int
+    next_due: dict[str, float] = field(default_factory=dict)
+    windows: Counter[str] = field(default_factory=Counter)
+
+
+class PretendedCrew:
+    """Answers as a crew of processes would, in time; see `pipeline.run.crew.Crew`."""
+
+    engine = "local"
+
+    def __init__(self) -> None:
+        self.answered = 0
+        self._numbers = count()
+        self._heap: list[tuple[float, int, Promise]] = []
+        self._order = count()
+        self._ready: set[Promise] = set()
+        self._templates: dict[str, Any] = {}
+
+    @excused
+    def start(self, role: str, name: str, make: Any) -> Pretended:
+        """At once."""
+        worker = Pretended(role, name, next(self._numbers))
+        now = clock()
+        offset = worker.number % 97 / 97 / RATE
+        worker.next_due = {VIDEO: now + offset, AUDIO: now + offset + 0.5 / RATE}
+        return worker
+
+    @excused
+    def call(self, worker: Pretended, method: str, *args: Any, parts: int = 1) -> list[Promise]:
+        """A promise for each part."""
+        now = clock()
+        if method == "step":
+            lane = min(worker.next_due, key=worker.next_due.__getitem__)
+            due = worker.next_due[lane]
+            if due > now + args[0]:
+                first = Promise(now + args[0], make=lambda: self._beat(worker, ""))
+            else:
+                worker.next_due[lane] = max(due, now - 2.0) + 1 / RATE
+                first = Promise(max(now, due), make=lambda: self._beat(worker, lane))
+        elif method == "idle":
+            first = Promise(now, make=lambda: self._beat(worker, ""))
+        elif method == "answer_each":
+            self.answered += len(args) - 1
+            first = Promise(now + ANSWER_S, answer=ANSWER_S)
+        else:
+            first = Promise(now, answer=self._kept(method))
+        heapq.heappush(self._heap, (first.due, next(self._order), first))
+        return [first, *(Promise(first.due) for _ in range(parts - 1))]
+
+    @excused
+    def wait(self, calls: Collection[Promise], timeout_s: float) -> list[Promise]:
+        """Those that are answered; jumps to the first one where there is none yet."""
+        self._take_due()
+        found = self._ready.intersection(calls)
+        if not found and timeout_s:
+            until = clock.look() + timeout_s
+            while not found and self._heap and self._heap[0][0] <= until:
+                clock.jump_to(self._heap[0][0])
+                self._take_due()
+                found = self._ready.intersection(calls)
+            if not found:
+                clock.jump_to(until)
+        self._ready -= found
+        return list(found)
+
+    def _take_due(self) -> None:
+        now = clock.look()
+        while self._heap and self._heap[0][0] <= now:
+            self._ready.add(heapq.heappop(self._heap)[2])
+
+    @excused
+    def result(self, call: Promise) -> Any:
+        """The answer."""
+        if call.make is not None:
+            call.answer, call.make = call.make(), None
+        return call.answer
+
+    def kill(self, worker: Pretended) -> None:
+        """Nothing: there is no process."""
+
+    def gone(self, worker: Pretended) -> bool:
+        """It never was."""
+        return True
+
+    def pids(self) -> dict[int, str]:
+        """None."""
+        return {}
+
+    def _kept(self, method: str) -> Any:
+        from pipeline.ledger import Ledger
+        from pipeline.run.live.keeper import Kept
+
+        return Kept([], [0.05], Ledger()) if method in ("settle", "note", "finish") else b""
+
+    def _beat(self, worker: Pretended, lane: str) -> Any:
+        return beat_of(worker.name, lane, worker.windows)
+
+
+def beat_of(stream: str, lane: str, windows: Counter[str]) -> Any:
+    """What a reader says that has handed out these windows, and one more of `lane`."""
+    from pipeline.cut import Progress
+    from pipeline.media.pulse import Reached
+    from pipeline.records import Mark, Span
+    from pipeline.run.live.reader import Beat
+
+    marks: tuple[Any, ...] = ()
+    if lane:
+        number = windows[lane]
+        windows[lane] += 1
+        span = Span(Fraction(number, RATE), Fraction(number + 1, RATE))
+        units = 1 if lane == VIDEO else 24_000
+        marks = (Mark(stream, lane, number, span, units, (640, 360)),)
+    seen, heard = windows[VIDEO], windows[AUDIO]
+    end = Fraction(max(seen, heard), RATE)
+    progress = Progress(
+        end, {"video": 8 * seen, "audio": 24_000 * heard}, {VIDEO: 7 * seen, AUDIO: 0}
+    )
+    return Beat(
+        state="playing",
+        silent_s=0.0,
+        late_s=0.01,
+        reason="",
+        attempts=0,
+        connections=1,
+        progress=progress,
+        handed={VIDEO: seen, AUDIO: 24_000 * heard},
+        reached=Reached({"video": end, "audio": end}, 8 * seen, 1.7e9),
+        tie=None,
+        sender=None,
+        info=None,
+        lane=lane,
+        marks=marks,
+        newest_at=time.time(),
+    )
+
+
+def lanes() -> list[Any]:
+    """The shipped lanes of pictures and of sound, whose networks are not loaded."""
+    from pipeline.lanes.instances import InstancesLane
+    from pipeline.lanes.sound import SoundLane
+
+    return [
+        InstancesLane(kind="instances", rate_hz=RATE).build("cpu"),
+        SoundLane(kind="sound").build("cpu"),
+    ]
+
+
+def supervisor(streams: int) -> dict[str, Any]:
+    """The share of a core that the supervisor takes, and how late it is."""
+    time.monotonic = clock
+    from pipeline.measure.values import Metrics
+    from pipeline.media.address import LiveAddress
+    from pipeline.run.live.fleet import Fleet
+    from pipeline.run.live.supervise import Supervisor
+    from pipeline.run.live.tended import StreamPlan
+
+    metrics, crew, watched = Metrics(), PretendedCrew(), lanes()
+    parts: defaultdict[str, float] = defaultdict(float)
+    with tempfile.TemporaryDirectory() as folder:
+        fleet = Fleet(
+            tuple(watched),
+            Path(folder),
+            members=math.ceil(streams / STREAMS_PER_MEMBER),
+            threads=1,
+            spare=False,
+        )
+        run = Supervisor(crew, fleet, metrics, lambda _: None)
+        clocked(run, parts)
+        for first in range(0, streams, SLICE):
+            for number in range(first, min(streams, first + SLICE)):
+                name = f"s{number:05}"
+                address = LiveAddress("rtsp", f"rtsp://10.0.0.1/{name}")
+                run.want(StreamPlan(name, address, tuple(watched)))
+            while not run._streams or any(one.opens for one in run._streams.values()):
+                run.tick()
+                time.sleep(0.05)  # those who look at the disk are real
+        ticked(run, WARM_S)
+        parts.clear()
+        answered, began, cpu, excuse = crew.answered, clock.look(), cpu_now(), clock.excused
+        ticks = ticked(run, MEASURE_S)
+        took, cpu_s = clock.look() - began, cpu_now() - cpu - (clock.excused - excuse)
+        page_began = cpu_now()
+        page = metrics.page()
+        page_s = cpu_now() - page_began
+        wanted = streams * RATE * 2 * took
+        restarts = sum(status.restarts for status in run.statuses())
+        played = sum(status.state == "playing" for status in run.statuses())
+    return {
+        "streams": streams,
+        "supervisor_cores": round(cpu_s / took, 4),
+        "answered_share": round((crew.answered - answered) / wanted, 4),
+        "tick_ms": {
+            "mean": round(cpu_s / len(ticks) * 1000, 2),
+            "max": round(max(ticks) * 1000, 1),
+        },
+        "ticks_per_s": round(len(ticks) / took, 1),
+        "readers_given_up": restarts,
+        "playing": played,
+        "parts": {name: round(value / took, 4) for name, value in sorted(parts.items())},
+        "page_ms": round(page_s * 1000, 1),
+        "page_mb": round(len(page) / 1e6, 2),
+        "local_wait_ms": round(local_wait_s(streams) * 1000, 2),
+    }
+
+
+def local_wait_s(calls: int) -> float:
+    """What the local engine's wait for one of so many calls takes, on top of a round."""
+    from concurrent.futures import Future
+
+    from pipeline.run.local_crew import LocalCrew
+
+    futures: list[Future[int]] = [Future() for _ in range(calls)]
+    futures[-1].set_result(0)
+    crew, took = LocalCrew(), []
+    for _ in range(5):
+        began = cpu_now()
+        crew.wait(futures, 0.1)
+        took.append(cpu_now() - began)
+    return min(took)
+
+
+def clocked(run: Any, parts: defaultdict[str, float]) -> None:
+    """Has the seconds of a supervisor's parts summed: what is within another is counted once."""
+    named = {
+        "hand out work": (run._pool, "dispatch"),
+        "the pool's answers": (run._pool, "tick"),
+        "the keeper's answers": (run._keeping, "tick"),
+        "what to wait for, and readers' answers": (run, "_listen"),
+        "what is wanted": (run, "_reconcile"),
+        "rates": (run._readers, "govern"),
+        "streams, one by one": (run, "tick"),
+    }
+    within = [0.0]
+    for name, (owner, method) in named.items():
+        setattr(owner, method, summed(getattr(owner, method), name, parts, within))
+
+
+def summed(
+    method: Callable[..., Any], name: str, parts: defaultdict[str, float], within: list[float]
+) -> Callable[..., Any]:
+    """The method, its own seconds added to its part, those of other parts within it not."""
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        before, began, excuse, within[0] = within[0], cpu_now(), clock.excused, 0.0
+        try:
+            return method(*args, **kwargs)
+        finally:
+            took = cpu_now() - began - (clock.excused - excuse)
+            parts[name] += took - within[0]
+            within[0] = before + took
+
+    return wrapped
+
+
+def ticked(run: Any, seconds: float) -> list[float]:
+    """The seconds of processor time of each round, for so long by the clock."""
+    until, began, took = clock.look() + seconds, cpu_now(), []
+    while (clock() < until or len(took) < LEAST_TICKS) and cpu_now() - began < MOST_CPU_S:
+        clock.look()
+        before, excuse = cpu_now(), clock.excused
+        run.tick()
+        took.append(cpu_now() - before - (clock.excused - excuse))
+    return took
+
+
+def keeper(streams: int) -> dict[str, Any]:
+    """What a second of all streams takes a keeper: answers, notes, and a checkpoint."""
+    import resource
+
+    import numpy as np
+
+    from pipeline.records import Prediction
+    from pipeline.run.live.keeper import Note
+    from pipeline.run.live.keepers import LiveKeepers
+    from tests.live.lanes import number_lane, tone_lane
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    watched = [number_lane(VIDEO), tone_lane(AUDIO)]
+    windows: dict[str, Counter[str]] = {f"s{number:05}": Counter() for number in range(streams)}
+    took: dict[str, list[float]] = {"settle": [], "note": [], "checkpoint": [], "wall": []}
+    with tempfile.TemporaryDirectory() as folder:
+        keepers = LiveKeepers()
+        for name in windows:
+            keepers.open(name, watched, Path(folder) / name, 2.0, {"source": name})
+        for round_ in range(2):
+            spent: Counter[str] = Counter()
+            for name, seen in windows.items():
+                for lane in (VIDEO, AUDIO) * RATE:
+                    beat = beat_of(name, lane, seen)
+                    answer = Prediction(beat.marks[0], scores=np.array([[round_]], np.float32))
+                    began = cpu_now()
+                    keepers.settle(name, lane, [answer])
+                    spent["settle"] += cpu_now() - began
+                note = Note(beat.progress, beat.reached, None, state="playing")
+                began = cpu_now()
+                keepers.note(name, note)
+                spent["note"] += cpu_now() - began
+            began, wall = cpu_now(), time.perf_counter()
+            size = len(keepers.checkpoint())
+            took["wall"].append(time.perf_counter() - wall)
+            spent["checkpoint"] = cpu_now() - began
+            for part in ("settle", "note", "checkpoint"):
+                took[part].append(spent[part])
+        keepers.close()
+    found = {part: sum(values[1:]) / len(values[1:]) for part, values in took.items()}
+    return {
+        "streams": streams,
+        "keeper_cores": round(found["settle"] + found["note"] + found["checkpoint"], 4),
+        "settle_s": round(found["settle"], 4),
+        "note_s": round(found["note"], 4),
+        "checkpoint_cpu_s": round(found["checkpoint"], 4),
+        "checkpoint_wall_s": round(found["wall"], 4),
+        "checkpoint_mb": round(size / 1e6, 2),
+        "files_allowed": soft,
+    }
+
+
+def picture(told: dict[str, list[dict[str, Any]]], path: Path) -> None:
+    """Both curves, each against what one core does."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "witness"
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4))
+    for part, label in (("supervisor", "supervisor"), ("keeper", "keeper")):
+        rows = told[part]
+        axes.plot(
+            [row["streams"] for row in rows],
+            [row[f"{part}_cores"] for row in rows],
+            marker="o",
+            label=label,
+        )
+    axes.axhline(1.0, color="gray", linewidth=1, linestyle="--")
+    axes.set(xscale="log", yscale="log", xlabel="streams", ylabel="cores")
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main() -> None:
+    """Measures each number of streams in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--streams", default=",".join(map(str, COUNTS)))
+    parser.add_argument("--only", choices=["supervisor", "keeper"])
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--picture", type=Path)
+    options = parser.parse_args()
+    counts = [int(number) for number in options.streams.split(",")]
+    if options.one:
+        measure = supervisor if options.only == "supervisor" else keeper
+        print(json.dumps(measure(counts[0])))
+        return
+    told: dict[str, list[dict[str, Any]]] = {}
+    for part in [options.only] if options.only else ["supervisor", "keeper"]:
+        told[part] = []
+        for number in counts:
+            words = ["--one", "--only", part, "--streams", str(number)]
+            done = subprocess.run(
+                [sys.executable, __file__, *words], stdout=subprocess.PIPE, check=True, text=True
+            )
+            told[part].append(json.loads(done.stdout.splitlines()[-1]))
+            print(json.dumps(told[part][-1]), flush=True)
+            if options.out:
+                options.out.write_text(json.dumps(told, indent=2) + "\n")
+    if options.picture and len(told) == 2:
+        picture(told, options.picture)
+
+
+if __name__ == "__main__":
+    main()

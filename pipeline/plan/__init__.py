@@ -1,0 +1,1 @@
+"""How large a machine, or how many of them, so many streams need: by costs that were measured."""

@@ -1,0 +1,55 @@
+"""What the metrics are told of a live stream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.ledger import Ledger
+from pipeline.measure.values import Metrics
+from pipeline.run.live.tended import Tended
+
+STANDS_BY_NATURE = ("file", "folder")
+"""Such a source may have nothing new for a while; an outage that was, its gaps will tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """How a stream is, for the metrics, beyond its status.
+
+    The newest packet came at `newest_at` (Unix time), None before the first; the oldest batch has
+    been under way for `behind_s`. `outages` counts by why it broke off, and `outage_s` is for how
+    long, both since it began.
+    """
+
+    newest_at: float | None
+    behind_s: float
+    level: int
+    outages: Mapping[str, int]
+    outage_s: float
+
+
+def vitals(stream: Tended, level: int, now: float) -> Vitals:
+    """How a stream is now (`time.monotonic`); its rate is lowered by `level`, if by any."""
+    beat, outages, outage_s = stream.beat, stream.outages.copy(), stream.outage_s
+    if beat is not None:
+        outages.update(beat.outages)
+        outage_s += beat.outage_s
+    away = stream.state[0] not in ("playing", "stopping") and stream.newest_at is not None
+    if away and stream.plan.address.kind not in STANDS_BY_NATURE:
+        outage_s += max(0.0, now - stream.moved_at)  # no gap is told of it before it is over
+    if stream.plan.rules.overload != "lower_rate":
+        level = 0
+    return Vitals(stream.newest_at, stream.behind_s(now), level, outages, outage_s)
+
+
+def measure(
+    metrics: Metrics, stream: Tended, level: int, ledger: Ledger | None, now: float
+) -> None:
+    """Tells the metrics how a stream is, and its totals; `ledger` has the keeper's."""
+    name = stream.plan.name
+    metrics.stream(stream.status())
+    metrics.vitals(name, vitals(stream, level, now))
+    metrics.read(name, stream.progress, stream.from_s)
+    if ledger is not None:
+        metrics.books(name, ledger)

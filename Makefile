@@ -5,14 +5,20 @@ SHELL := /bin/sh
 
 VENV ?= .venv
 BIN := $(VENV)/bin
+# The package index of torch's CPU wheels (see "get started" on pytorch.org), for an installation
+# without CUDA's libraries; nothing: the ordinary index.
+TORCH_INDEX ?=
 # How many processes the fast tests share. PYTHON=python3.12 chooses another Python.
 JOBS ?= 2
 OUT ?= out
 OTHER_PYTHONS ?= 3.12 3.13
-SOURCES := pipeline models tests examples benchmarks docs
+SOURCES := pipeline models tests examples benchmarks docs deploy
 export PYTHON
 
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
+# What is installed from there stays when the rest is asked for.
+TORCH_FIRST = if [ -n "$(TORCH_INDEX)" ]; then \
+  $(PIP) --index-url "$(TORCH_INDEX)" 'torch>=2.9' 'torchvision>=0.24'; fi
 
 .PHONY: help
 help: ## list the verbs
@@ -59,11 +65,17 @@ AGAIN := --last-failed --last-failed-no-failures none
 ray-tests: $(VENV)/.dev
 	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "slow and not (ray or alone or soak)" \
 	  || $(BIN)/pytest -q $(AGAIN) -m "slow and not (ray or alone or soak)"
-	$(BIN)/pytest -q -m "ray or alone" || $(BIN)/pytest -q $(AGAIN) -m "ray or alone"
+	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "ray and not alone" \
+	  || $(BIN)/pytest -q $(AGAIN) -m "ray and not alone"
+	$(BIN)/pytest -q -m alone || $(BIN)/pytest -q $(AGAIN) -m alone
 
 .PHONY: resolve
 resolve: $(VENV)/.dev ## see whether the dependencies resolve for the other Pythons
 	@scripts/resolve $(BIN)/python $(OTHER_PYTHONS)
+
+.PHONY: release
+release: resolve ## sdist and wheel in dist/, checked; the wheel runs the demo in a new environment
+	@scripts/release $(BIN)/python
 
 .PHONY: doctor
 doctor: $(VENV)/.installed ## check this machine, and say what to do about each trouble
@@ -86,9 +98,16 @@ soak: $(VENV)/.dev ## every trial of live streams and offline jobs in full, MINU
 train-sound train-instances train-action: $(VENV)/.dev ## train a network that ships, anew, by its recipe
 	$(BIN)/witness train $(@:train-%=%) --out $(OUT)/train
 
+.PHONY: site
+site: $(VENV)/.dev ## build the documents as a site into out/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir $(abspath $(OUT))/site
+
 .PHONY: docs
-docs: $(VENV)/.dev ## write docs/config.md and docs/metrics.md from the code
+docs: $(VENV)/.dev ## write what comes from the code: pages of docs/, rules, alerts, dashboards
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m deploy.prometheus.build
+	$(BIN)/python -m deploy.kubernetes.build
+	$(BIN)/python -m deploy.grafana.build
 
 .PHONY: format
 format: $(VENV)/.dev ## format the code and mend what ruff can mend
@@ -109,11 +128,13 @@ $(BIN)/python:
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@scripts/prerequisites >/dev/null
 	@echo "installing witness and what it needs; the first time this takes some minutes"
+	@$(TORCH_FIRST)
 	@$(PIP) --editable .
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@scripts/prerequisites >/dev/null
 	@echo "installing witness with what its tests need; the first time this takes some minutes"
+	@$(TORCH_FIRST)
 	@$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/.installed

@@ -205,6 +205,7 @@ def _run(
     enough: Callable[[], bool],
 ) -> None:
     store, metrics = job.store, Metrics()
+    metrics.runs(request.engine, job.lanes())
     tidy(store, job.config_hash)
     store.write(JOB, told(job.told(asked)))
     if not tally.todo:

@@ -17,7 +17,7 @@ from typing import Any
 from av.packet import Packet
 from tenacity import RetryCallState, RetryError
 
-from pipeline.errors import SourceError, SourceLost
+from pipeline.errors import SourceAbsent, SourceError, SourceLost
 from pipeline.media.address import LiveAddress, plan_of
 from pipeline.media.anchor import Anchor, first_ticks
 from pipeline.media.arrivals import Arrivals
@@ -39,6 +39,8 @@ PLAYLIST_S = 120
 """So far back a connection may begin: by a key frame or two, or by a playlist's segments."""
 EARLY_PACKETS = 25
 ENDED = "the sender ended the stream"
+BETWEEN = 0.8
+"""Of `stall_s` the share after which a recorder's folder, in which nothing is new, waits."""
 NOTHING_NEW = "no new file came"
 
 
@@ -132,9 +134,9 @@ class LiveSource:
         self.pulse.turn("ended")
 
     def _open(self) -> Decoder:
-        if self._segments or self.pulse.state != "waiting":
-            self.pulse.turn("opening", self.pulse.reason)
         part = self._segments.next() if self._segments else None
+        if self.pulse.state != "waiting":
+            self.pulse.turn("opening", self.pulse.reason)
         with self.pulse.excused():  # a name server takes its time, and comes to an end by itself
             plan = plan_of(self._address, part)
             knock(self._address)
@@ -159,6 +161,10 @@ class LiveSource:
 
     def _failed(self, retry: RetryCallState) -> None:
         error = retry.outcome.exception() if retry.outcome else None
+        heard_s = time.monotonic() - self.pulse.heard
+        between = self._segments is not None and isinstance(error, SourceAbsent)
+        if between and self.pulse.state == "playing" and heard_s < BETWEEN * self._address.stall_s:
+            return  # the recorder is at its next file: that is how it plays
         self.pulse.turn("waiting", str(error or ""))
         self.pulse.attempts += 1
 

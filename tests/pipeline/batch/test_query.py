@@ -89,6 +89,7 @@ def test_every_view_has_its_columns_and_rows(asked: Results) -> None:
         "ledger": 4,
         "failures": 1,
         "gops": 0,
+        "features": 0,
         "units": 3,
     }
     for name in ("events", "ledger", "failures", "units"):

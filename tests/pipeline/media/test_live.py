@@ -198,6 +198,32 @@ def test_a_sender_that_is_not_there_is_asked_again_until_it_is_stopped() -> None
     assert not thread.is_alive()
 
 
+def test_a_recorder_that_is_at_its_next_file_plays_on_and_waits_in_the_end(
+    clips: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "recorder"
+    folder.mkdir()
+    (folder / "1.ts").write_bytes(clips["one"].read_bytes())
+    source = LiveSource(LiveAddress("folder", str(folder), stall_s=2), "yard", BOTH)
+    pulse = source.pulse
+    states: list[tuple[float, str]] = []
+    thread = Thread(target=list, args=(source.items(),))
+    thread.start()
+    until = time.monotonic() + 20
+    while time.monotonic() < until and not (pulse.connections and pulse.state == "waiting"):
+        if pulse.connections:
+            states.append((pulse.silent_s, pulse.state))
+        thread.join(0.02)
+    reason = pulse.reason
+    source.stop()
+    thread.join(10)
+    assert reason.endswith("no new file yet")
+    assert max(silent_s for silent_s, _ in states) < 2
+    between = [state for silent_s, state in states if 0.2 < silent_s < 1.4]
+    assert len(between) > 20
+    assert set(between) == {"playing"}
+
+
 def test_a_recorders_files_follow_one_another(clips: dict[str, Path], tmp_path: Path) -> None:
     folder = tmp_path / "recorder"
     folder.mkdir()

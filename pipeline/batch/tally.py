@@ -30,6 +30,7 @@ class Tally:
     audit: Audit = field(default_factory=lambda: Audit(0, 0, 0))
     todo_bytes: int = 0
     done_bytes: int = 0
+    read_bytes: int = 0
     media_s: float = 0.0
     running: dict[str, float] = field(default_factory=dict)
     joined: set[str] = field(default_factory=set)
@@ -63,10 +64,13 @@ class Tally:
 
     @property
     def left_s(self) -> float | None:
-        """How long it will still take, by the sizes of the videos; None when nobody can know."""
-        if not self.done_bytes or not self.todo_bytes:
+        """How long it will still take, by the sizes of the videos; None when nobody can know.
+
+        Those of which nothing could be read took no time, and say nothing of the others.
+        """
+        if not self.read_bytes or not self.todo_bytes:
             return None
-        return self.wall_s * max(0, self.todo_bytes - self.done_bytes) / self.done_bytes
+        return self.wall_s * max(0, self.todo_bytes - self.done_bytes) / self.read_bytes
 
     def note(self, name: str, media_s: float) -> None:
         """A unit has come so far."""
@@ -81,6 +85,7 @@ class Tally:
         self.media_s += outcome.media_s
         self.audit = self.audit.plus(Audit(outcome.audited, outcome.missed, outcome.skipped))
         self.done_bytes += outcome.size_bytes
+        self.read_bytes += outcome.size_bytes if outcome.media_s else 0
         if outcome.state is not None and outcome.key not in self.joined:
             if outcome.name != outcome.source:
                 self.joined.add(outcome.key)

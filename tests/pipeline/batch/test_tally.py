@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 
 from pipeline.batch.tally import Tally
 from pipeline.batch.unit import Outcome
@@ -42,6 +43,8 @@ def test_what_is_under_way_counts_as_media_and_a_lost_worker_takes_it_back() -> 
 
 def test_time_left_goes_by_the_sizes() -> None:
     tally = Tally(found=2, todo_bytes=400, started=time.monotonic() - 10)
+    broken = replace(WHOLE, key="k0", state="failed", media_s=0.0, size_bytes=0)
+    tally.ended(broken)
     assert tally.left_s is None
     tally.ended(WHOLE)
     assert tally.left_s is not None

@@ -89,7 +89,8 @@ def _head(seen: Seen) -> Text:
     now, before = seen.now, seen.before
     playing = sum(stream["state"] == "playing" for stream in seen.streams)
     members, ready = now.total("pool_members"), now.total("pool_members_ready")
-    busy = now.rate(before, "pool_busy_seconds") / max(1.0, ready)
+    # Answers that come together tell of work that was done before.
+    busy = min(1.0, now.rate(before, "pool_busy_seconds") / max(1.0, ready))
     free = now.total("disk_free_bytes")
     told = [
         f"{playing} of {len(seen.streams)} streams play",

@@ -19,6 +19,14 @@ def need_program(name: str) -> str:
     return found
 
 
+def need_kubectl() -> str:
+    """kubectl. Skipped without it in CI as well: Debian's is too old, so .ci/apt has none."""
+    found = shutil.which("kubectl")
+    if found is None:
+        pytest.skip("kubectl is not installed, so deploy/kubernetes was not built")
+    return found
+
+
 def need_own_mounts() -> list[str]:
     """The start of a command whose mounts nobody else sees and that end with it."""
     command = [need_program("unshare"), "--map-root-user", "--mount"]

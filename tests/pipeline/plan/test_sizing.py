@@ -67,6 +67,12 @@ def test_nodes_are_as_many_as_the_scarcer_thing_wants() -> None:
     assert by_memory.nodes > (by_cores.nodes or 0)
 
 
+def test_a_witness_more_where_one_supervisor_is_not_enough() -> None:
+    assert plan(WISH, COSTS).witnesses == 1
+    assert plan(replace(WISH, streams=401), COSTS).witnesses == 4  # 3.2 cores for supervisors
+    assert plan(replace(WISH, streams=401, lanes=("sound",)), COSTS).witnesses == 3  # 200 each
+
+
 def test_gpus_only_as_somebody_says() -> None:
     found = plan(replace(WISH, gpu_windows_per_s=30.0), COSTS)
     assert found.gpus == found.members == 2

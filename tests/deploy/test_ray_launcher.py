@@ -18,6 +18,8 @@ from pipeline.measure.access import PORT
 from tests.deploy.images import ROOT
 from tests.live.netns import Network
 
+pytestmark = [pytest.mark.ray]
+
 HERE = ROOT / "deploy" / "ray"
 FILE: dict[str, Any] = yaml.safe_load((HERE / "cluster.yaml").read_text())
 STARTS = [FILE["head_start_ray_commands"][-1], FILE["worker_start_ray_commands"][-1]]
@@ -30,7 +32,6 @@ sys.stdin.read()
 """
 
 
-@pytest.mark.ray
 def test_ray_accepts_the_file_of_its_launcher() -> None:
     from ray.autoscaler._private.util import prepare_config, validate_config
 
@@ -41,7 +42,6 @@ def test_ray_accepts_the_file_of_its_launcher() -> None:
     assert (node["min_workers"], node["max_workers"]) == (workers, workers)
 
 
-@pytest.mark.ray
 def test_ray_knows_the_options_that_it_is_started_with() -> None:
     from ray.scripts.scripts import start
 

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """Every module that a file imports, by its full dotted name."""
     found: set[str] = set()
@@ -22,6 +24,7 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+@cache
 def at_the_top(path: Path) -> set[str]:
     """The modules that are imported as soon as the file is, type checking aside."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

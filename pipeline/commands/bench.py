@@ -23,6 +23,7 @@ from pipeline.commands.request import example
 from pipeline.config.schema import RunConfig
 from pipeline.errors import WitnessError
 from pipeline.lane import Lane
+from pipeline.lanes import LaneConfig
 from pipeline.lanes.sound import SoundLane
 from pipeline.plan.costs import (
     SIZES,
@@ -40,9 +41,11 @@ if TYPE_CHECKING:
 
 GOOD, FAILED = 0, 3
 TRIAL_S = 15.0
-FINE_FRAMES, COARSE_FRAMES = 60, 30
-PLANNED_FPS = 2.0
-"""The lanes with a free rate are measured at this one."""
+LONG = "360p"
+"""The film of this size is long: the others begin anew every few seconds, which takes its time."""
+LONG_FRAMES, FINE_FRAMES, COARSE_FRAMES = 300, 60, 30
+PLANNED_FPS, TRIED_FPS = 2.0, 0.5
+"""Of lanes with a free rate: in a plan, and while streams are tried, as two cores can."""
 BUSY = "import os\nos.nice(19)\nwhile True: sum(i * i for i in range(10**5))"
 
 Say = Callable[[str], None]
@@ -83,7 +86,8 @@ def measure(seconds: float, say: Say, went_on: WentOn) -> Costs:
         for size, pixels in SIZES.items():
             say(f"decoding {size}")
             fine, coarse = folder / f"{size}.mp4", folder / f"{size}-coarse.mp4"
-            played[size] = films.make(clip, fine, pixels, FINE_FRAMES, films.FINE)
+            frames = LONG_FRAMES if size == LONG else FINE_FRAMES
+            played[size] = films.make(clip, fine, pixels, frames, films.FINE)
             other = films.make(clip, coarse, pixels, COARSE_FRAMES, films.COARSE)
             decodings[size] = films.decoding(played[size], other, lanes)
             went_on(5.0)
@@ -91,21 +95,23 @@ def measure(seconds: float, say: Say, went_on: WentOn) -> Costs:
         found = networks.networks(clip, lanes, lambda: went_on(4.0))
         say(f"{len(played)} streams for {seconds:.0f} s")
         paths = {f"s{size}": film.path for size, film in played.items()}
-        tried = trial.apart(paths, lanes, folder / "out", seconds)
+        tried = trial.apart(paths, configs(TRIED_FPS), folder / "out", seconds)
         went_on(seconds + trial.SETTLE_S)
         keeper_ms = books.keeper_ms(lanes, folder / "books")
     return assembled(Measured(lanes, played, decodings, found, tried, keeper_ms))
 
 
-def shipped_lanes() -> tuple[Lane, ...]:
-    """The lanes of a run without a config, those with a free rate at 2 a second."""
-    configs = RunConfig().lanes
+def configs(fps: float) -> tuple[LaneConfig, ...]:
+    """The lanes of a run without a config, those with a free rate at this one."""
     return tuple(
-        config.model_copy(update={"rate_hz": PLANNED_FPS}).build("cpu")
-        if hasattr(config, "rate_hz")
-        else config.build("cpu")
-        for config in configs
+        config.model_copy(update={"rate_hz": fps}) if hasattr(config, "rate_hz") else config
+        for config in RunConfig().lanes
     )
+
+
+def shipped_lanes() -> tuple[Lane, ...]:
+    """The same, built, at the rate of a plan."""
+    return tuple(config.build("cpu") for config in configs(PLANNED_FPS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +158,7 @@ def _call_ms(lane: Lane, measured: Measured) -> float:
 
 
 def _size(size: str, measured: Measured) -> SizeCosts:
-    film, decoding, tried = measured.films[size], measured.decodings[size], measured.trial
-    shares = {name: rate / len(measured.films) for name, rate in tried.windows.items()}
-    known_ms = tried.frames[f"s{size}"] * (
-        decoding.frame_ms + decoding.kbit * decoding.kbit_ms
-    ) + sum(shares[name] * window_ms for name, window_ms in decoding.window_ms.items())
-    reader = tried.readers[f"s{size}"]
+    film, decoding = measured.films[size], measured.decodings[size]
     return SizeCosts(
         width=film.size[0],
         height=film.size[1],
@@ -165,14 +166,25 @@ def _size(size: str, measured: Measured) -> SizeCosts:
         kbit_ms=decoding.kbit_ms,
         window_ms=decoding.window_ms,
         gate_ms=decoding.gate_ms,
-        reader_ms_per_s=_least(reader.cores * 1000 - known_ms),
-        reader_mib=reader.mib,
+        reader_ms_per_s=_reader_ms(measured),
+        reader_mib=measured.trial.readers[f"s{size}"].mib,
     )
 
 
+def _reader_ms(measured: Measured) -> float:
+    """What the reader of the long film took in a second, beyond decoding and scaling."""
+    decoding, tried = measured.decodings[LONG], measured.trial
+    frames = tried.frames[f"s{LONG}"]
+    known_ms = frames * (decoding.frame_ms + decoding.kbit * decoding.kbit_ms) + sum(
+        tried.windows[name] / len(measured.films) * window_ms
+        for name, window_ms in decoding.window_ms.items()
+    )
+    return _least(tried.readers[f"s{LONG}"].cores * 1000 - known_ms)
+
+
 def _lane(lane: Lane, measured: Measured) -> LaneCosts:
-    configs = {config.name: config for config in RunConfig().lanes}
-    config, network = configs[lane.name], measured.networks[lane.name]
+    known = {config.name: config for config in RunConfig().lanes}
+    config, network = known[lane.name], measured.networks[lane.name]
     fixed = not hasattr(config, "rate_hz")
     if not fixed:
         rate = PLANNED_FPS

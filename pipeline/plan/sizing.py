@@ -14,7 +14,8 @@ _Found = TypeVar("_Found")
 TYPICAL_KBIT_PER_S = {"360p": 500.0, "720p": 2000.0, "1080p": 4000.0}
 TYPICAL_FPS = 15.0
 SOUND_KBIT_PER_S = 64.0
-STREAMS_PER_WITNESS = 500
+STREAMS_PER_WITNESS = 200
+"""Up to so many a keeper puts on a slow disk well in time; docs/scale.md has the figures."""
 DAY_S = 86_400
 
 
@@ -93,7 +94,9 @@ def plan(wish: Wish, costs: Costs) -> Plan:
         "supervisor": total * processes.supervisor_ms / 1000,
         "keeper": (total * processes.keeper_ms + wish.streams * processes.keeper_stream_ms) / 1000,
     }
-    witnesses = math.ceil(wish.streams / wish.streams_per_witness)
+    # A supervisor or a keeper is one process, and does no more than one core does.
+    busiest = max(cores["supervisor"], cores["keeper"]) * wish.headroom
+    witnesses = math.ceil(max(wish.streams / wish.streams_per_witness, busiest))
     standing_by = witnesses if wish.spare else 0
     memory = {
         "readers": wish.streams * size.reader_mib,
@@ -199,7 +202,8 @@ def assumptions(
     )
     told += [
         f"headroom {wish.headroom:g}: processors and memory are used to 1/{wish.headroom:g}",
-        f"at most {wish.streams_per_witness} streams a witness (--streams-per-witness)",
+        f"at most {wish.streams_per_witness} streams a witness (--streams-per-witness), and no more"
+        " than one core for its supervisor, and one for its keeper",
         "on the disk: as many events as in the clip that ships, uncompressed, no pictures",
     ]
     return told

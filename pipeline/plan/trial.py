@@ -17,6 +17,7 @@ import psutil
 
 from pipeline.errors import LaneError
 from pipeline.lane import Lane
+from pipeline.lanes import LaneConfig
 from pipeline.measure.values import Metrics
 from pipeline.media.address import LiveAddress
 from pipeline.run.live.fleet import READERS_IMPORT, Fleet
@@ -27,6 +28,7 @@ from pipeline.run.local_crew import LocalCrew
 START_WITHIN_S = 120.0
 SETTLE_S = 3.0
 """Openings, with their bursts, are over by then."""
+WARM_CALLS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,24 @@ class Trial:
     row_bytes: dict[str, float]
 
 
-def apart(films: Mapping[str, Path], lanes: Sequence[Lane], out: Path, seconds: float) -> Trial:
-    """A trial in a process of its own: what this one has in memory is no supervisor's."""
+def apart(
+    films: Mapping[str, Path], lanes: Sequence[LaneConfig], out: Path, seconds: float
+) -> Trial:
+    """A trial in a process of its own, which has in memory what `witness run` has there."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-        return process.submit(trial, dict(films), tuple(lanes), out, seconds).result()
+        return process.submit(_as_witness, dict(films), tuple(lanes), out, seconds).result()
+
+
+def _as_witness(
+    films: Mapping[str, Path], configs: Sequence[LaneConfig], out: Path, seconds: float
+) -> Trial:
+    # What they take of the memory is what is wanted.
+    import torch  # noqa: F401
+
+    import pipeline.control.api
+    import pipeline.control.server  # noqa: F401
+
+    return trial(films, [config.build("cpu") for config in configs], out, seconds)
 
 
 def trial(films: Mapping[str, Path], lanes: Sequence[Lane], out: Path, seconds: float) -> Trial:
@@ -75,6 +91,7 @@ def trial(films: Mapping[str, Path], lanes: Sequence[Lane], out: Path, seconds: 
                 address = LiveAddress("file", str(film), realtime=True, loop=True)
                 supervisor.want(StreamPlan(name, address, tuple(lanes)))
             _until_they_play(supervisor, len(films))
+            _until_warm(supervisor, metrics, lanes)
             _work(supervisor, SETTLE_S)
             before = _Look.at(crew, metrics, lanes, supervisor)
             _work(supervisor, seconds)
@@ -117,6 +134,16 @@ def _until_they_play(supervisor: Supervisor, streams: int) -> None:
         if time.monotonic() > until:
             reasons = "; ".join(f"{one.name}: {one.state} {one.reason}" for one in told)
             message = f"the streams of the measurement do not play: {reasons}"
+            raise LaneError(message)
+
+
+def _until_warm(supervisor: Supervisor, metrics: Metrics, lanes: Sequence[Lane]) -> None:
+    """First calls of a network take many times longer than later ones."""
+    until = time.monotonic() + START_WITHIN_S
+    while any(calls < WARM_CALLS for _, calls in _answered(metrics, lanes).values()):
+        supervisor.tick()
+        if time.monotonic() > until:
+            message = "the networks of the measurement do not answer: is the machine too busy?"
             raise LaneError(message)
 
 

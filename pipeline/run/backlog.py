@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,7 @@ class Backlog:
         self._batch = {lane.name: lane.batch for lane in lanes}
         self._pinned = {lane.name for lane in lanes if lane.pinned}
         self._tasks: list[Task] = []
+        self._waiting: Counter[str] = Counter()
         self._turns = Turns()
 
     def __len__(self) -> int:
@@ -45,7 +47,7 @@ class Backlog:
 
     def waiting(self, stream: str) -> int:
         """How many tasks of a stream wait."""
-        return sum(task.stream == stream for task in self._tasks)
+        return self._waiting[stream]
 
     def share(self, stream: str, weight: float = 1.0, *, priority: int = 0) -> None:
         """Says how much of the pool a stream is entitled to, as `Turns.share`."""
@@ -54,6 +56,7 @@ class Backlog:
     def add(self, task: Task) -> None:
         """Puts a task at the end of its stream's."""
         self._tasks.append(task)
+        self._waiting[task.stream] += 1
         self._turns.wait(task.stream)
 
     def take(self, member: int) -> list[Task]:
@@ -97,6 +100,8 @@ class Backlog:
     def _leave(self, gone: Sequence[Task]) -> None:
         numbers = {id(task) for task in gone}  # comparing tasks would look into their windows
         self._tasks = [task for task in self._tasks if id(task) not in numbers]
-        left = {task.stream for task in self._tasks}
-        for stream in {task.stream for task in gone} - left:
-            self._turns.rest(stream)
+        self._waiting.subtract(task.stream for task in gone)
+        for stream in {task.stream for task in gone}:
+            if not self._waiting[stream]:
+                del self._waiting[stream]
+                self._turns.rest(stream)

@@ -253,6 +253,7 @@ def test_health_checks_ask_ports_that_are_served() -> None:
         assert f"127.0.0.1:{inside}/" in " ".join(SERVICES[name]["healthcheck"]["test"])
 
 
+@pytest.mark.slow
 def test_the_job_finds_its_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = SERVICES["batch"]["environment"]
     assert environment == SERVICES["bucket"]["environment"]

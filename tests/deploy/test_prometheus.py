@@ -7,6 +7,7 @@ import urllib.request
 from fractions import Fraction
 from pathlib import Path
 
+import pytest
 import yaml
 
 from pipeline.measure.page import MetricsPage
@@ -53,6 +54,7 @@ def test_metrics_page_follows_the_rules_of_prometheus() -> None:
     assert not done.stderr + done.stdout
 
 
+@pytest.mark.slow
 def test_a_page_that_is_listed_twice_is_one_target(tmp_path: Path) -> None:
     metrics = Metrics()
     metrics.put("processes", 3, "reader")

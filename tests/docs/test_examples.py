@@ -36,6 +36,7 @@ def line(start: int) -> dict[str, Any]:
     return {**row_from(event(start)), "start_utc": "2026-11-22T10:00:00.000+00:00"}
 
 
+@pytest.mark.slow
 def test_a_camera_goes_on_where_the_film_begins_again(film: Path, tmp_path: Path) -> None:
     example("camera.py")["send"](str(film), str(tmp_path / "sent.ts"), times=2)
     steps: dict[str, list[float]] = {"video": [], "audio": []}

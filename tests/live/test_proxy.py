@@ -10,6 +10,8 @@ from tests.live.proxy import Proxy
 from tests.live.servers import RtspServer
 from tests.live.viewer import QUICK, watch
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def camera(yard: Footage) -> Iterator[RtspServer]:

@@ -9,6 +9,8 @@ from tests.live.footage import Clip, Clock
 from tests.live.servers import RtspServer
 from tests.live.viewer import QUICK, watch
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def lane(shoot: Callable[[Clip], Footage]) -> Footage:

@@ -10,6 +10,8 @@ from tests.live.footage import Clip, Clock
 from tests.live.senders import RtmpServer, Sender, free_port
 from tests.live.viewer import watch
 
+pytestmark = pytest.mark.slow
+
 PROBE = {"analyzeduration": "500000", "fpsprobesize": "0"}
 
 

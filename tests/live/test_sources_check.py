@@ -20,6 +20,8 @@ from tests.live.senders import RtmpServer, Sender, free_port
 from tests.live.servers import RtspServer
 from tests.needs import need_program
 
+pytestmark = pytest.mark.slow
+
 LANE = Clip(seconds=8, rate=10, size=(320, 180))
 JPEGS = Clip(seconds=2, rate=10, size=(320, 180), video="mjpeg", sound=None, ending="mkv")
 

@@ -129,7 +129,7 @@ class Lasting:
 
         `given_up` is called instead when worker after worker died of it.
         """
-        if not self.waits_for():
+        if not self._waits:
             self._heard = time.monotonic()
         sent = Sent(method, args, parts, answered, given_up)
         self._log.append(sent)
@@ -176,6 +176,12 @@ class Lasting:
     def close(self) -> None:
         """Ends the worker."""
         self._crew.kill(self._worker)
+
+    @property
+    def _waits(self) -> bool:
+        """True when there is a call to wait for; of thousands the newest tells soonest."""
+        asked = self._restoring is not None or self._pending is not None
+        return self._here and (asked or any(not sent.done for sent in reversed(self._log)))
 
     @property
     def _patience_s(self) -> float:

@@ -111,6 +111,7 @@ def frames_run(out: Path) -> Run:
     return load(frames.path)[1], frames.log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", [sounds_run, frames_run])
 def test_a_recipe_shared_by_two_is_that_of_one(
     call: teams.Call, tmp_path: Path, run: teams.Train

@@ -48,6 +48,7 @@ def film(path: Path) -> ReadFrames:
     return read
 
 
+@pytest.mark.slow
 def test_the_card_tells_what_the_rest_of_the_street_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

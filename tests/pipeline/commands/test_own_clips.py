@@ -73,6 +73,7 @@ def test_a_stream_is_seen_with_it(
         assert near, (start, label, events)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "data"), [("action", "clips"), ("snippets", "clips"), ("frames", "pictures")]
 )

@@ -46,6 +46,7 @@ def trained(folder: Path) -> Path:
     return out / "yard.safetensors"
 
 
+@pytest.mark.slow
 def test_a_stream_is_heard_with_it(trained: Path, tmp_path: Path) -> None:
     planted = own_data.street_of_sounds(tmp_path / "street.wav")
     lane = {"kind": "sound", "weights": str(trained)}

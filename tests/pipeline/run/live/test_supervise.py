@@ -69,6 +69,7 @@ def test_a_disk_that_hangs_holds_up_nobody_else(
     assert old.is_fifo()
 
 
+@pytest.mark.slow
 def test_a_stream_that_ends_leaves_its_events_and_no_series(film: Path, tmp_path: Path) -> None:
     lane, metrics, pages = brightness_lane(batch=2), Metrics(), list[str]()
     plan = StreamPlan("yard", LiveAddress("file", str(film), realtime=True), (lane,))

@@ -192,7 +192,10 @@ def test_pictures_and_sizes_come_in_pairs() -> None:
 @st.composite
 def boxes(draw: st.DrawFn) -> NDArray[np.float64]:
     """A box that may lie partly, but not wholly, outside a picture of 100x70."""
-    wide, high = draw(st.floats(10, 80)), draw(st.floats(10, 80))
+    wide, high = (
+        draw(st.floats(10, 80, allow_subnormal=False)),
+        draw(st.floats(10, 80, allow_subnormal=False)),
+    )
     x, y = (
         draw(st.floats(5 - wide, WIDTH - 5, allow_subnormal=False)),
         draw(st.floats(5 - high, HEIGHT - 5, allow_subnormal=False)),

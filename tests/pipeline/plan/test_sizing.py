@@ -95,9 +95,9 @@ def test_all_that_is_assumed_is_told() -> None:
 
 @given(
     streams=st.integers(1, 20_000),
-    fps=st.floats(0.1, 25),
-    gated=st.floats(0, 1),
-    headroom=st.floats(1, 3),
+    fps=st.floats(0.1, 25, allow_subnormal=False),
+    gated=st.floats(0, 1, allow_subnormal=False),
+    headroom=st.floats(1, 3, allow_subnormal=False),
 )
 def test_more_streams_never_take_less(
     streams: int, fps: float, gated: float, headroom: float

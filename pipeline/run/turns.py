@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -48,9 +47,10 @@ class Turns:
         """The stream has nothing that waits."""
         self._shares[stream].waits = False
 
-    def next(self, streams: Iterable[str]) -> str:
-        """The one of these waiting streams whose turn it is; the first of equals."""
-        return min(streams, key=self._rank)
+    def rank(self, stream: str) -> tuple[int, float]:
+        """Of the streams that wait, the one with the least is next; it falls only by `share`."""
+        share = self._shares[stream]
+        return (-share.priority, share.served)
 
     def serve(self, stream: str, windows: int) -> None:
         """Puts so many windows to a stream's account."""
@@ -61,7 +61,3 @@ class Turns:
     def forget(self, stream: str) -> None:
         """Drops what is known of a stream that has ended; unknown ones are fine."""
         self._shares.pop(stream, None)
-
-    def _rank(self, stream: str) -> tuple[int, float]:
-        share = self._shares[stream]
-        return (-share.priority, share.served)

@@ -2,6 +2,7 @@ from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
+from typing import Any
 
 import numpy as np
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from pipeline.cut import Progress
 from pipeline.records import Mark, Span
 from pipeline.run.backlog import Backlog, Task
+from pipeline.run.turns import Turns
 from pipeline.run.workers import Step
 from pipeline.testing import brightness_lane, loudness_lane
 
@@ -53,6 +55,71 @@ def test_every_task_is_taken_once_in_its_stream_s_order(
         asked = (lane, stream, home)
         mine = [o.windows for o in taken if (o.step.lane, o.stream, o.home) == asked]
         assert lane == FREE.name or mine == sorted(mine)
+
+
+class Plain:
+    """The same without queues: looks at all tasks every time."""
+
+    def __init__(self) -> None:
+        self.tasks: list[Task] = []
+        self.turns = Turns()
+
+    def take(self, member: int) -> list[Task]:
+        mine = [one for one in self.tasks if one.step.lane == FREE.name or one.home == member]
+        taken: list[Task] = []
+        while mine:
+            stream = min((one.stream for one in mine), key=self.turns.rank)
+            first = next(one for one in mine if one.stream == stream)
+            size = len(first.step.marks)
+            if taken and sum(len(one.step.marks) for one in taken) + size > 4:
+                break
+            self.turns.serve(stream, size)
+            taken.append(first)
+            lane = first.step.lane
+            mine = [one for one in mine if one is not first and one.step.lane == lane]
+        self._leave(taken)
+        return taken
+
+    def drop(self, stream: str) -> list[Task]:
+        gone = [one for one in self.tasks if one.stream == stream]
+        self._leave(gone)
+        self.turns.forget(stream)
+        return gone
+
+    def _leave(self, gone: list[Task]) -> None:
+        self.tasks = [one for one in self.tasks if one not in gone]
+        for stream in {one.stream for one in gone} - {one.stream for one in self.tasks}:
+            self.turns.rest(stream)
+
+
+steps = st.one_of(
+    tasks,
+    st.tuples(st.just("take"), st.integers(0, 1)),
+    st.tuples(st.just("drop"), st.sampled_from("abc")),
+    st.tuples(st.just("share"), st.sampled_from("abc"), st.sampled_from([1, 3]), st.integers(0, 2)),
+)
+
+
+@given(st.lists(steps, max_size=60))
+def test_queues_give_what_looking_at_all_tasks_gives(drawn: list[Any]) -> None:
+    backlog, plain = Backlog(list(LANES.values())), Plain()
+    for step in drawn:
+        if isinstance(step, Task):
+            one = replace(step)
+            backlog.add(one)
+            plain.tasks.append(one)
+            plain.turns.wait(one.stream)
+        elif step[0] == "take":
+            assert backlog.take(step[1]) == plain.take(step[1])
+        elif step[0] == "drop":
+            assert backlog.drop(step[1]) == plain.drop(step[1])
+        else:
+            _, stream, weight, priority = step
+            backlog.share(stream, weight, priority=priority)
+            plain.turns.share(stream, weight, priority=priority)
+        assert len(backlog) == len(plain.tasks)
+        for name in "abc":
+            assert backlog.waiting(name) == sum(one.stream == name for one in plain.tasks)
 
 
 def test_streams_share_a_call() -> None:

@@ -51,11 +51,11 @@ types: $(VENV)/.dev
 fast-tests: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "not ray and not slow"
 
-# At least so many of every hundred lines of models/ must be run by its own fast tests.
+# At least so many of every hundred lines of models/ must be run by its own tests.
 COVERED ?= 90
 .PHONY: coverage
 coverage: $(VENV)/.dev ## measure which lines of models/ its tests run; fails below COVERED=90 %
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "not ray and not slow" tests/models \
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "not ray" tests/models \
 	  --cov models --cov-report term:skip-covered --cov-fail-under $(COVERED)
 
 # Trials have real time limits: what failed beside another one, or while the machine was busy with

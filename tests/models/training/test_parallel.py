@@ -24,6 +24,8 @@ from models.training.resume import RunFile
 from models.training.settings import Settings, Workplace
 from tests.models.training import teams, test_own_clips, test_own_sounds
 
+pytestmark = pytest.mark.slow
+
 Batch = tuple[Tensor, Tensor]
 State = dict[str, Tensor]
 Run = tuple[State, TrainingLog]
@@ -69,7 +71,6 @@ def same(runs: list[Run], expected: Run) -> None:
             torch.testing.assert_close(mine[name], tensor, atol=1e-4, rtol=1e-4, msg=close)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rows", [5, 8])
 def test_norms_masks_and_uneven_shares_change_nothing(call: teams.Call, rows: int) -> None:
     same(call(line_run, None, None, rows), line_run(rows=rows))
@@ -80,7 +81,6 @@ def interrupted(keep: Path) -> None:
         line_run(keep, batches=7)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), [(2, 2), (1, 2), (2, 1)])
 def test_a_run_goes_on_with_any_number_of_workers(
     call: teams.Call, tmp_path: Path, before: int, after: int
@@ -111,7 +111,6 @@ def frames_run(out: Path) -> Run:
     return load(frames.path)[1], frames.log
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("run", [sounds_run, frames_run])
 def test_a_recipe_shared_by_two_is_that_of_one(
     call: teams.Call, tmp_path: Path, run: teams.Train

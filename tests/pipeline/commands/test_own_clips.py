@@ -12,6 +12,8 @@ from pipeline.commands.own_report import BoardWriter
 from tests import own_data
 from tests.pipeline.commands.test_own_sounds import call, flat
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -53,7 +55,6 @@ def frames(pictures: Path) -> Path:
     return out / "stills.safetensors"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["action", "snippets", "frames"])
 def test_a_stream_is_seen_with_it(
     name: str, tmp_path: Path, request: pytest.FixtureRequest
@@ -73,7 +74,6 @@ def test_a_stream_is_seen_with_it(
         assert near, (start, label, events)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "data"), [("action", "clips"), ("snippets", "clips"), ("frames", "pictures")]
 )

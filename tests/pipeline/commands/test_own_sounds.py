@@ -17,6 +17,8 @@ from models.card import Card
 from pipeline.cli import app
 from tests import own_data
 
+pytestmark = pytest.mark.slow
+
 SMALL = ["--recipe", "wavenet-small", "--batch", "8", "--check-every", "20"]
 
 
@@ -46,7 +48,6 @@ def trained(folder: Path) -> Path:
     return out / "yard.safetensors"
 
 
-@pytest.mark.slow
 def test_a_stream_is_heard_with_it(trained: Path, tmp_path: Path) -> None:
     planted = own_data.street_of_sounds(tmp_path / "street.wav")
     lane = {"kind": "sound", "weights": str(trained)}

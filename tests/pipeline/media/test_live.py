@@ -198,6 +198,7 @@ def test_a_sender_that_is_not_there_is_asked_again_until_it_is_stopped() -> None
     assert not thread.is_alive()
 
 
+@pytest.mark.slow
 def test_a_recorder_that_is_at_its_next_file_plays_on_and_waits_in_the_end(
     clips: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -224,6 +225,7 @@ def test_a_recorder_that_is_at_its_next_file_plays_on_and_waits_in_the_end(
     assert set(between) == {"playing"}
 
 
+@pytest.mark.slow
 def test_a_recorders_files_follow_one_another(clips: dict[str, Path], tmp_path: Path) -> None:
     folder = tmp_path / "recorder"
     folder.mkdir()

@@ -60,14 +60,18 @@ coverage: $(VENV)/.dev ## measure which lines of models/ its tests run; fails be
 
 # Trials have real time limits: what failed beside another one, or while the machine was busy with
 # something else, is tried once more by itself, and has to pass then.
-AGAIN := --last-failed --last-failed-no-failures none
+define trials
+	$(BIN)/pytest -q $(1) -m "$(2)" $(3) \
+	  || $(BIN)/pytest -q --last-failed --last-failed-no-failures none -m "$(2)" $(3)
+endef
+SIDE_BY_SIDE := -n $(JOBS) --dist loadfile
+# Live streams are watched beside one another, and beside nothing that needs whole processors.
 .PHONY: ray-tests
 ray-tests: $(VENV)/.dev
-	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "slow and not (ray or alone or soak)" \
-	  || $(BIN)/pytest -q $(AGAIN) -m "slow and not (ray or alone or soak)"
-	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "ray and not alone" \
-	  || $(BIN)/pytest -q $(AGAIN) -m "ray and not alone"
-	$(BIN)/pytest -q -m alone || $(BIN)/pytest -q $(AGAIN) -m alone
+	$(call trials,$(SIDE_BY_SIDE),slow and not (ray or alone or soak),tests/live)
+	$(call trials,$(SIDE_BY_SIDE),(slow or ray) and not (alone or soak),--ignore=tests/live)
+	$(call trials,,(ray or alone) and not soak,tests/live)
+	$(call trials,,alone and not soak,--ignore=tests/live)
 
 .PHONY: resolve
 resolve: $(VENV)/.dev ## see whether the dependencies resolve for the other Pythons
@@ -92,7 +96,7 @@ MINUTES ?= 60
 .PHONY: soak
 soak: $(VENV)/.dev ## every trial of live streams and offline jobs in full, MINUTES=60 of faults; JSON in out/trials
 	WITNESS_TRIALS=full WITNESS_SOAK_MINUTES=$(MINUTES) WITNESS_OUT=$(OUT) OMP_NUM_THREADS=1 \
-	  $(BIN)/pytest -v tests/live tests/batch
+	  $(BIN)/pytest -v tests/live tests/batch tests/docs/test_tutorials.py
 
 .PHONY: train-sound train-instances train-action
 train-sound train-instances train-action: $(VENV)/.dev ## train a network that ships, anew, by its recipe

@@ -92,6 +92,7 @@ def test_a_driver_that_is_killed_and_started_again_leaves_the_same_bytes(
 
 
 @pytest.mark.ray
+@pytest.mark.soak
 def test_a_driver_with_ray_that_is_killed_leaves_the_same_bytes(
     videos: Path, config: Path, tmp_path: Path
 ) -> None:

@@ -1,4 +1,7 @@
-"""The tutorials are run as they stand, each in a folder that looks like a checkout."""
+"""The tutorials are run as they stand, each in a folder that looks like a checkout.
+
+Two of them, which train or start Ray three times, are run by `make soak` alone.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,13 @@ SHOWN = ("examples", "deploy", "models")
 NEEDED = {"add-a-lane.md": ("git",), "tutorials/stream-to-alert.md": ("promtool", "amtool")}
 PAGES = [
     pytest.param("tutorials/folder-to-table.md", marks=pytest.mark.slow),
-    pytest.param("tutorials/own-sounds.md", marks=pytest.mark.slow),
+    pytest.param("tutorials/own-sounds.md", marks=[pytest.mark.slow, pytest.mark.soak]),
     pytest.param("add-a-lane.md", marks=pytest.mark.slow),
     pytest.param("tutorials/stream-to-alert.md", marks=pytest.mark.slow),
-    pytest.param("tutorials/laptop-to-cluster.md", marks=[pytest.mark.slow, pytest.mark.ray]),
+    pytest.param(
+        "tutorials/laptop-to-cluster.md",
+        marks=[pytest.mark.slow, pytest.mark.ray, pytest.mark.soak],
+    ),
 ]
 
 

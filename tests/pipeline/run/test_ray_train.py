@@ -21,7 +21,7 @@ from tests.pipeline.commands.test_own_sounds import call
 
 # Ray sets its own deprecated settings when it starts.
 OF_RAY = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\.")
-pytestmark = [pytest.mark.ray, pytest.mark.slow, OF_RAY]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.alone, OF_RAY]
 
 
 @pytest.fixture(autouse=True)

@@ -160,7 +160,7 @@ def case(folder: Path, films: int = 10) -> Iterator[Case]:
         server = begun.enter_context(RtspServer(mounts))
         wire = begun.enter_context(Proxy("127.0.0.1", server.port))
         streams = {
-            "yard": {"url": f"rtsp://127.0.0.1:{wire.port}/yard"},
+            "yard": {"url": f"rtsp://127.0.0.1:{wire.port}/yard", "max_lag_s": 2},
             "hall": {"url": str(quiet), "realtime": True, "loop": True},
         }
         control = {"port": 0, "local_paths": True}
@@ -204,6 +204,13 @@ def break_all(case: Case) -> None:
         of_role(live.process, role)[0].send_signal(signal.SIGKILL)
         case.until(f"{of(lost)} > 0")
     live.until(live.plays("hall", "yard"), WITHIN_S)
+    members = of_role(live.process, "member")
+    for member in members:  # nobody answers: what gets too old is given up
+        member.send_signal(signal.SIGSTOP)
+    case.until(f"{of('dropped')} > 0")
+    for member in members:
+        with suppress(psutil.NoSuchProcess):  # who hung for too long was replaced
+            member.send_signal(signal.SIGCONT)
     full = {
         keeper: keeper.rlimit(psutil.RLIMIT_FSIZE) for keeper in of_role(live.process, "keeper")
     }

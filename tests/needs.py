@@ -23,7 +23,9 @@ def need_kubectl() -> str:
     """kubectl. Skipped without it in CI as well: Debian's is too old, so .ci/apt has none."""
     found = shutil.which("kubectl")
     if found is None:
-        pytest.skip("kubectl is not installed, so deploy/kubernetes was not built")
+        pytest.skip(
+            "no kubectl: Debian has none that knows kustomize 5; deploy/kubernetes not built"
+        )
     return found
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 import pyarrow.parquet as pq
@@ -62,24 +63,33 @@ class Order:
     @contextmanager
     def running(self, results: Path, **more: str) -> Iterator[subprocess.Popen[str]]:
         """The process, which is killed at the latest when the block ends, and all that it began."""
-        process = subprocess.Popen(
-            self.words(results),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment() | more,
-            text=True,
-        )
-        left: list[psutil.Process] = []
-        try:
+        with program(self.words(results), subprocess.PIPE, **more) as process:
             yield process
-            left = descendants(process)
-        finally:
-            process.kill()
-            process.communicate()
-            for child in left:
-                with suppress(psutil.NoSuchProcess):
-                    child.kill()
+
+
+@contextmanager
+def program(
+    words: Sequence[str], said: int | IO[str], **more: str
+) -> Iterator[subprocess.Popen[str]]:
+    """A command whose words go to `said`; it and all that it began end with the block."""
+    process = subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=said,
+        stderr=subprocess.STDOUT,
+        env=environment() | more,
+        text=True,
+    )
+    left: list[psutil.Process] = []
+    try:
+        yield process
+        left = descendants(process)
+    finally:
+        process.kill()
+        process.communicate()
+        for child in left:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
 
 
 def wait_for(there: Callable[[], bool], process: subprocess.Popen[str]) -> None:

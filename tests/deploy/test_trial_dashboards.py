@@ -33,7 +33,7 @@ from pipeline.lanes.action import ActionLane
 from pipeline.lanes.gate import MotionGateConfig
 from pipeline.metrics import TABLE, Metric
 from tests import networks
-from tests.batch.driving import descendants, environment
+from tests.batch.driving import descendants, program
 from tests.deploy.monitoring import SHIPPED, api, prometheus, query, wait_for
 from tests.deploy.test_grafana import BUILT, metrics_of
 from tests.live import feed, footage
@@ -75,29 +75,13 @@ class Case:
 
 
 @contextmanager
-def program(folder: Path, port: int, *words: str) -> Iterator[subprocess.Popen[str]]:
+def witness(folder: Path, port: int, *words: str) -> Iterator[subprocess.Popen[str]]:
     """A witness that tells on this port; it and all that it began end with the block."""
     folder.mkdir()
     more = ["--engine", "local", "--out", str(folder / "out"), "--metrics-port", str(port)]
-    with (folder / "run.log").open("w") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline", *words, *more],
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            env=environment(),
-            text=True,
-        )
-    left: list[psutil.Process] = []
-    try:
+    command = [sys.executable, "-m", "pipeline", *words, *more]
+    with (folder / "run.log").open("w") as said, program(command, said) as process:
         yield process
-        left = descendants(process)
-    finally:
-        process.kill()
-        process.wait()
-        for child in left:
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
 
 
 def of_role(process: subprocess.Popen[str], role: str) -> list[psutil.Process]:
@@ -176,7 +160,7 @@ def case(folder: Path, films: int = 10) -> Iterator[Case]:
             "job": [*("batch", str(videos), "--config", config, "--workers", "1"), *SCAN],
         }
         live, _, job = (
-            begun.enter_context(program(folder / name, port, *words))
+            begun.enter_context(witness(folder / name, port, *words))
             for port, (name, words) in zip(ports, commands.items(), strict=True)
         )
         yield Case(url, began, Running(fleet, folder / "live" / "out", live), job, server, wire)

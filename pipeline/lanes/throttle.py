@@ -7,6 +7,9 @@ from fractions import Fraction
 
 MOST_LEVEL = 4
 """One frame in sixteen is kept at the least."""
+CALM_S = 4.0
+"""Soon: a start, when all streams come at once and networks are cold, is no load that stays."""
+MOST_PATIENCE = 32
 
 
 class Throttle:
@@ -46,8 +49,8 @@ class Governor:
     `fill` is 0 for an empty queue and 1 for a full one. From `high` on the level rises, at most
     once in `rise_s`, and not while the queue gets shorter; after `calm_s` at `low` or below it
     falls by one. A fall that is followed by a rise within that time was too early: the next one
-    waits twice as long, up to eight times `calm_s`, and as long as at first again once all is calm
-    at level 0. So a level is left and come back to no more than once in `calm_s`, and a load that
+    waits twice as long, up to 32 times `calm_s`, and as long as at first again once all is calm at
+    level 0. So a level is left and come back to no more than once in `calm_s`, and a load that
     stays is tested ever more rarely.
     """
 
@@ -57,7 +60,7 @@ class Governor:
         high: float = 0.75,
         low: float = 0.25,
         rise_s: float = 1.0,
-        calm_s: float = 10.0,
+        calm_s: float = CALM_S,
         most: int = MOST_LEVEL,
     ) -> None:
         if not 0 <= low < high:
@@ -95,7 +98,7 @@ class Governor:
         if drains:
             return
         if now - self._fell_at < self._patience_s:
-            self._patience_s = min(2 * self._patience_s, 8 * self._calm_s)
+            self._patience_s = min(2 * self._patience_s, MOST_PATIENCE * self._calm_s)
         self.level += 1
 
     def _fall(self, now: float) -> None:

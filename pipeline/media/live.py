@@ -37,7 +37,8 @@ STEADY_S = 5.0
 RETOLD_S = 15
 PLAYLIST_S = 120
 """So far back a connection may begin: by a key frame or two, or by a playlist's segments."""
-EARLY_PACKETS = 25
+EARLY_S = 0.5
+"""So long sound waits for the picture that was sent with it: a burst may bring all of it first."""
 ENDED = "the sender ended the stream"
 BETWEEN = 0.8
 """Of `stall_s` the share after which a recorder's folder, in which nothing is new, waits."""
@@ -86,7 +87,7 @@ class LiveSource:
         self._fallen: Medium | None = None
         self._silence = Silence(address.stall_s)
         self._placed = False
-        self._held = 0
+        self._held_at: float | None = None
         self._stopped = Event()
         self._shorts = 0
         self._arrivals = Arrivals()
@@ -142,7 +143,7 @@ class LiveSource:
             knock(self._address)
         self.pulse.turn("opening", self.pulse.reason)
         self._placed = False
-        self._held = 0
+        self._held_at = None
         self._seen = set()
         self._silence.begin()
         self._fallen = None
@@ -189,6 +190,8 @@ class LiveSource:
             self._place_first(packet, anchor, now)
             self._placed = True
         if packet.pts is None:
+            if not self._decoder.decoded.get(kind):  # RTSP's first: it lies where all begins
+                self._remember(packet, anchor.begin)
             return True
         pts_s = packet.pts * exact(packet.time_base)
         if self._address.kind not in ("file", "folder"):
@@ -202,8 +205,7 @@ class LiveSource:
             return True
         if int(heard) != int(self.pulse.heard):
             self._ask_sender(media, pts_s)
-        if self._tells(packet) and (content := content_of(bytes(packet))):
-            self._retold.note(content, media)
+        self._remember(packet, media)
         keyframe = packet.is_keyframe or kind == "audio"
         wanted = self._lateness.note(media, now, kind, keyframe=keyframe)
         self.pulse.late_s = self._lateness.late_s
@@ -233,10 +235,15 @@ class LiveSource:
 
         Little of it: what comes so soon after an outage belongs to the outage.
         """
-        if self._tells(packet) or not self._retold.known or self._held == EARLY_PACKETS:
+        if self._tells(packet) or not self._retold.known:
             return False
-        self._held += 1
-        return True
+        now = self.pulse.heard
+        self._held_at = now if self._held_at is None else self._held_at
+        return now - self._held_at < EARLY_S
+
+    def _remember(self, packet: Packet[Any], media: Fraction) -> None:
+        if self._tells(packet) and (content := content_of(bytes(packet))):
+            self._retold.note(content, media)
 
     def _place_first(self, packet: Packet[Any], anchor: Anchor, now: float) -> None:
         """Says where in media time a connection begins, whose first packet this is."""

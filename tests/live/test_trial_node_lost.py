@@ -19,6 +19,7 @@ import pytest
 from pipeline.media.address import LiveAddress
 from tests.clusters import three_nodes
 from tests.live.conftest import Footage
+from tests.live.courses import after
 from tests.live.watching import Watching, report
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -119,12 +120,6 @@ def test_streams_of_a_lost_node_go_on_elsewhere(
         assert bool(left.gaps()) == (name in lost), name
     assert lookout.most == 1, figures
     assert lookout.slowest_s < LOOP_WITHIN_S, figures
-
-
-def after(seconds: float) -> Callable[[], bool]:
-    """True once so much time has passed."""
-    end = time.monotonic() + seconds
-    return lambda: time.monotonic() > end
 
 
 def node_to_lose(cluster: Any, crew: Any) -> tuple[Any, set[tuple[str, str]]]:

@@ -83,6 +83,7 @@ class Lasting:
         self._spare = spare
         self._alone = alone
         self._log: deque[Sent] = deque()
+        self._undone: dict[Sent, None] = {}
         self._kept: Any = None
         self._pending: tuple[Any, int] | None = None
         self._restoring: Any = None
@@ -110,7 +111,7 @@ class Lasting:
     @property
     def unanswered(self) -> int:
         """Calls that wait for their answer."""
-        return sum(not sent.done for sent in self._log)
+        return len(self._undone)
 
     @property
     def remembered(self) -> int:
@@ -133,6 +134,7 @@ class Lasting:
             self._heard = time.monotonic()
         sent = Sent(method, args, parts, answered, given_up)
         self._log.append(sent)
+        self._undone[sent] = None
         if self._here:
             self._send(sent)
 
@@ -140,7 +142,7 @@ class Lasting:
         """The calls to wait for."""
         if not self._here:
             return []
-        waiting = [sent.calls[0] for sent in self._log if not sent.done]
+        waiting = [sent.calls[0] for sent in self._undone]
         waiting += [self._restoring] if self._restoring is not None else []
         return waiting + ([self._pending[0]] if self._pending else [])
 
@@ -155,12 +157,11 @@ class Lasting:
             self._lose(str(error), "failed" if isinstance(error, _FailedError) else "died")
             return
         now = time.monotonic()
-        waits = self.waits_for()
-        if not waits:
+        if not self._waits:
             self._heard = now
         elif now - self._heard > self._patience_s:
             # An answer that lies there already was not looked at: then it is us who were late.
-            if not self._crew.wait(waits, 0):
+            if not self._crew.wait(self.waits_for(), 0):
                 patience_s = self._hung_s if self._ready else self._starting_s
                 why = f"the {self._role} {self._name} gave no answer for {patience_s:g} s"
                 self._lose(why, "hung")
@@ -179,9 +180,9 @@ class Lasting:
 
     @property
     def _waits(self) -> bool:
-        """True when there is a call to wait for; of thousands the newest tells soonest."""
+        """True when there is a call to wait for."""
         asked = self._restoring is not None or self._pending is not None
-        return self._here and (asked or any(not sent.done for sent in reversed(self._log)))
+        return self._here and (asked or bool(self._undone))
 
     @property
     def _patience_s(self) -> float:
@@ -193,9 +194,10 @@ class Lasting:
         if self._restoring in ready:
             self._sound(self._restoring, "cannot go on where the one before it was")
             self._restoring = None
-        for sent in [sent for sent in self._log if not sent.done and sent.calls[0] in ready]:
+        for sent in [sent for sent in self._undone if sent.calls[0] in ready]:
             self._check(sent.calls[0])
             sent.done = self._did_something = True
+            del self._undone[sent]
             self._ready, self._heard = True, time.monotonic()
             sent.answered(sent.calls)
         if self._pending and self._pending[0] in ready:
@@ -246,11 +248,12 @@ class Lasting:
         blamed = self._restoring is None
         self._here = self._ready = self._did_something = False
         self._pending = self._restoring = None
-        oldest = next((sent for sent in self._log if not sent.done), None)
+        oldest = next(iter(self._undone), None)
         if oldest is not None and blamed:
             oldest.tries += 1
             if oldest.tries >= MOST_TRIES:
                 self._log.remove(oldest)
+                del self._undone[oldest]
                 oldest.given_up()
         self._fill()
 

@@ -64,7 +64,7 @@ class LivePool:
             )
             for number in range(members)
         ]
-        self._told: tuple[int, Counter[str]] | None = None
+        self._told: tuple[int, int] | None = None
         self._tell()
         for member in self.members:  # loads its networks before the first stream has something
             member.call("ready", answered=self._load, given_up=_no_networks)
@@ -87,14 +87,17 @@ class LivePool:
         """How many batches of a stream wait for a member that has room."""
         return self._backlog.waiting(stream)
 
-    def dispatch(self) -> None:
-        """Sends work to every member that has room."""
+    def dispatch(self) -> set[str]:
+        """Sends work to every member that has room; gives the streams of which some left."""
+        streams: set[str] = set()
         for number, member in enumerate(self.members):
             while member.unanswered < CALLS_PER_MEMBER:
                 tasks = self._backlog.take(number)
                 if not tasks:
                     break
                 self._predict(member, tasks)
+                streams.update(task.stream for task in tasks)
+        return streams
 
     def forget(self, stream: str) -> None:
         """Drops what waits, is under way and is cached for a stream that has ended.
@@ -124,9 +127,10 @@ class LivePool:
 
     def _tell(self) -> None:
         ready = sum(member.ready for member in self.members)
-        lost = sum((member.losses for member in self.members), Counter[str]())
-        if (ready, lost) != self._told:
-            self._told = (ready, lost)
+        restarts = sum(member.restarts for member in self.members)
+        if (ready, restarts) != self._told:
+            self._told = (ready, restarts)
+            lost = sum((member.losses for member in self.members), Counter[str]())
             self._metrics.pool(len(self.members), ready, self._lanes, lost)
 
     def close(self) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from pipeline.lanes.throttle import Governor
 from pipeline.measure.values import Metrics
 from pipeline.redaction import redact
 from pipeline.run.crew import Crew, WorkerDied
+from pipeline.run.live.pressure import Pressure
 from pipeline.run.live.reader import Beat, LiveReader
 from pipeline.run.live.tended import Tended
 
@@ -25,84 +23,65 @@ STARTING_S = 30.0
 OPENING_SLACK_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Press:
-    """How busy the pool is: so many batches of this stream wait there, and of `rivals` some are."""
-
-    waiting: int = 0
-    rivals: int = 1
-
-
-FREE = Press()
-
-
 class Readers:
-    """Tends the reader of each stream; at most `in_flight` batches of a stream are under way."""
+    """Tends the reader of each stream; at most `in_flight` batches of a stream are under way.
+
+    `asked` are the calls to wait for, and whose each is; the `pressure` is theirs to be told.
+    """
 
     def __init__(self, crew: Crew, in_flight: int, metrics: Metrics) -> None:
         self._crew = crew
         self._in_flight = in_flight
         self._metrics = metrics
-        self._governors: defaultdict[int, Governor] = defaultdict(Governor)
+        self.asked: dict[Any, Tended] = {}
+        self.pressure = Pressure()
 
-    def govern(self, streams: Iterable[Tended], now: float) -> None:
-        """Settles by how much streams lower their rates: by what the one that waits longest does.
-
-        All of one priority lower alike, or those that began to first would go without for ever.
-        """
-        fills: defaultdict[int, float] = defaultdict(float)
-        for stream in streams:
-            plan, beat = stream.plan, stream.beat
-            waits_s = max(stream.behind_s(now), beat.waited_s if beat else 0.0)
-            if plan.rules.overload == "lower_rate" and plan.rules.max_lag_s:
-                fill = waits_s / plan.rules.max_lag_s
-                fills[plan.priority] = max(fills[plan.priority], fill)
-        for priority, fill in fills.items():
-            self._governors[priority].update(fill, now)
-
-    def level(self, stream: Tended) -> int:
-        """By how much this stream's rate is lowered: not at all when it keeps it."""
-        if stream.plan.rules.keeps_rate:
-            return 0
-        return self._governors[stream.plan.priority].level
-
-    def tend(self, stream: Tended, now: float, press: Press = FREE) -> None:
+    def tend(self, stream: Tended, now: float, waiting: int = 0) -> None:
         """Starts the stream's reader when it is due, replaces one that hangs, and asks it."""
         if stream.worker is not None:
             self._watch(stream, now)
         elif now >= stream.due:
             self._start(stream, now)
-        self.ask(stream, now, press)
+        self.ask(stream, now, waiting)
 
-    def ask(self, stream: Tended, now: float, press: Press = FREE) -> None:
+    def ask(self, stream: Tended, now: float, waiting: int = 0) -> None:
         """Asks the reader for a batch, or now and then for a sign of life while there is no room.
 
-        While the pool is busy, one batch of each lane waits there at most: what is in the reader
-        is given up by its policy, what is in the pool has its turn come what may.
+        So many of its batches are `waiting` for a pool member. While the pool is busy, one of each
+        lane does at most: what is in the reader is given up by its policy, what is in the pool has
+        its turn come what may.
         """
         if stream.worker is None or stream.call is not None:
             return
         behind_s, lag_s = stream.behind_s(now), stream.plan.rules.max_lag_s
         prompt = lag_s is None or behind_s < HOLD_SHARE * lag_s
-        room = stream.in_flight < self._in_flight and press.waiting < len(stream.plan.lanes)
+        room = stream.in_flight < self._in_flight and waiting < len(stream.plan.lanes)
         if prompt and room:
             method, wait_s = "step", STEP_S
         elif now - stream.asked_at > STEP_S:
             method, wait_s = "idle", 0.0
         else:
             return
-        call = (stream.worker, method, wait_s, self.level(stream), press.rivals)
+        call = (stream.worker, method, wait_s, self.pressure.level(stream), self.pressure.rivals)
         beat, windows = self._crew.call(*call, parts=2)
         stream.call, stream.asked_at = (beat, windows), now
+        self.asked[beat] = stream
 
-    def asked(self, streams: Iterable[Tended]) -> dict[Any, Tended]:
-        """The calls to wait for, and whose each is."""
-        return {stream.call[0]: stream for stream in streams if stream.call is not None}
+    def due(self, stream: Tended) -> float:
+        """When its reader is to be tended though it has said nothing."""
+        if stream.worker is None:
+            return stream.due
+        return stream.asked_at + (STEP_S if stream.call is None else _patience_s(stream))
+
+    def answered(self, ready: Iterable[Any]) -> list[Tended]:
+        """The streams whose readers' answers are among these."""
+        return [self.asked[call] for call in ready if call in self.asked]
 
     def heard(self, stream: Tended) -> tuple[Beat, Any] | None:
         """The answer that has come, with its windows; None when the reader is lost instead."""
         assert stream.call is not None
         (told, windows), stream.call = stream.call, None
+        del self.asked[told]
         try:
             beat: Beat = self._crew.result(told)
         except WorkerDied as error:
@@ -112,6 +91,7 @@ class Readers:
             self.lose(stream, f"its reader failed: {redact(f'{error!r:.300}')}", "reader_failed")
             return None
         stream.take(beat)
+        self.pressure.weigh(stream)
         return beat, windows
 
     def restart(self, stream: Tended) -> None:
@@ -142,6 +122,8 @@ class Readers:
             self._kill(stream)
 
     def _kill(self, stream: Tended) -> None:
+        if stream.call is not None:
+            self.asked.pop(stream.call[0], None)
         if stream.worker is not None:
             self._crew.kill(stream.worker)
 
@@ -157,7 +139,7 @@ class Readers:
 
     def _watch(self, stream: Tended, now: float) -> None:
         """Ends a reader that does not answer, or to which nothing comes: it may hang for ever."""
-        patience = DEAF_S if stream.beat else STARTING_S
+        patience = _patience_s(stream)
         if stream.call is not None and now - stream.asked_at > patience:
             # An answer that lies there already was not looked at: then it is us who were late.
             if not self._crew.wait([stream.call[0]], 0):
@@ -170,3 +152,7 @@ class Readers:
             self.lose(stream, f"nothing came for {address.stall_s:g} s", "stalled")
         elif beat.state == "opening" and (beat.silent_s > address.open_timeout_s + OPENING_SLACK_S):
             self.lose(stream, "its opening did not come to an end", "open_hung")
+
+
+def _patience_s(stream: Tended) -> float:
+    return DEAF_S if stream.beat else STARTING_S

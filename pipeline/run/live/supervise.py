@@ -2,33 +2,32 @@
 
 One loop, which never waits for longer than a tick: it asks readers for batches, hands them to the
 pool and the answers to the keeper, replaces whoever dies or hangs, and obeys who adds or removes
-streams. Nothing in it looks at a pixel.
+streams. It looks at streams of which something came or whose time has come, and leaves the others
+alone. Nothing in it looks at a pixel.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from queue import Empty, SimpleQueue
-from threading import Lock
 from typing import Any
 
-from pipeline.errors import ConfigError
 from pipeline.measure.values import Metrics
 from pipeline.records import Mark
 from pipeline.run.backlog import Task
 from pipeline.run.crew import Crew
+from pipeline.run.live.agenda import Agenda
 from pipeline.run.live.earlier import Looks
 from pipeline.run.live.figures import measure
 from pipeline.run.live.fleet import Fleet
 from pipeline.run.live.keeping import Keeping
 from pipeline.run.live.pool import LivePool
 from pipeline.run.live.reader import Begin
-from pipeline.run.live.readers import Press, Readers
-from pipeline.run.live.tended import StreamPlan, StreamStatus, Tended, unknown
+from pipeline.run.live.readers import Readers
+from pipeline.run.live.tended import StreamPlan, StreamStatus, Tended
+from pipeline.run.live.wanted import Wanted
 from pipeline.run.workers import Step
 
 TICK_S = 0.1
@@ -56,13 +55,12 @@ class Supervisor:
         self._tell = tell
         self._streams: dict[str, Tended] = {}
         self._looks = Looks()
-        self._wanted: dict[str, StreamPlan] = {}
-        self._lock = Lock()
-        self._ending = False
-        self._restarts: SimpleQueue[str] = SimpleQueue()
-        self._count, self._rivals = 0, 1
+        self._wanted = Wanted()
+        self._agenda = Agenda()
+        self._count = 0
         self._ticked_at = time.monotonic()
         self._readers = Readers(crew, fleet.in_flight, metrics)
+        self._pressure = self._readers.pressure
         self._keeping = Keeping(crew, metrics, tell, self._settled)
         self._pool = LivePool(
             crew,
@@ -79,26 +77,15 @@ class Supervisor:
 
         ConfigError when it is `new` and another one has its name, or when everything is ending.
         """
-        with self._lock:
-            if self._ending:
-                message = "witness is ending: no stream begins any more"
-                raise ConfigError(message)
-            if new and plan.name in self._wanted:
-                message = f"there is a stream called {plan.name!r} already; remove it first"
-                raise ConfigError(message)
-            self._wanted[plan.name] = plan
+        self._wanted.want(plan, new=new)
 
     def drop(self, name: str) -> None:
         """Ends a stream; ConfigError when there is none. Any thread."""
-        with self._lock:
-            if self._wanted.pop(name, None) is None:
-                raise ConfigError(unknown(self._wanted, name))
+        self._wanted.drop(name)
 
     def restart(self, name: str) -> None:
         """Replaces a stream's reader; ConfigError when there is none. Any thread."""
-        if name not in self.plans():
-            raise ConfigError(unknown(self.plans(), name))
-        self._restarts.put(name)
+        self._wanted.restart(name)
 
     def statuses(self) -> list[StreamStatus]:
         """How every stream is. Any thread."""
@@ -106,8 +93,7 @@ class Supervisor:
 
     def plans(self) -> dict[str, StreamPlan]:
         """The streams that are wanted. Any thread."""
-        with self._lock:
-            return dict(self._wanted)
+        return self._wanted.plans()
 
     @property
     def silent_s(self) -> float:
@@ -136,27 +122,27 @@ class Supervisor:
         """One round; waits for a tick at the longest."""
         now = self._ticked_at = time.monotonic()
         self._reconcile()
-        self._readers.govern(self._streams.values(), now)
-        self._pool.dispatch()
-        self._rivals = max(1, sum(bool(stream.under_way) for stream in self._streams.values()))
-        for stream in list(self._streams.values()):
-            self._tend(stream, now)
+        self._pressure.govern(now)
+        for name in self._pool.dispatch():
+            self._has_room(name)
+        for name in self._agenda.take(now):
+            if name in self._streams:
+                self._tend(self._streams[name], now)
         self._listen()
 
     def _reconcile(self) -> None:
         """Begins what is wanted and not there; stops what is not wanted, or not like this."""
-        wanted = self.plans()
-        for name, plan in wanted.items():
-            if name not in self._streams:
-                self._begin(plan)
-        for name, stream in self._streams.items():
-            if wanted.get(name) != stream.plan:
+        for name, plan in self._wanted.changes().items():
+            stream = self._streams.get(name)
+            if stream is not None and plan != stream.plan:
                 self._stop(stream)
-        with suppress(Empty):
-            while True:
-                name = self._restarts.get_nowait()
-                if name in self._streams and self._streams[name].stop_by is None:
-                    self._readers.restart(self._streams[name])
+            elif stream is None and plan is not None:
+                self._begin(plan)
+        for name in self._wanted.restarts():
+            stream = self._streams.get(name)
+            if stream is not None and stream.stop_by is None:
+                self._readers.restart(stream)
+                self._agenda.touch(name)
 
     def _begin(self, plan: StreamPlan, begin: Begin | None = None) -> None:
         name = plan.name
@@ -166,6 +152,7 @@ class Supervisor:
         self._metrics.begin(name, live=True)
         self._looks.begin(name, self._fleet.out / name)
         self._pool.share(name, plan.weight, priority=plan.priority)
+        self._agenda.touch(name)
 
     def _open(self, stream: Tended) -> None:
         """Opens the stream's books, once it is known after what."""
@@ -192,19 +179,28 @@ class Supervisor:
         if stream.stop_by is None:
             stream.stop_by = time.monotonic() + STOP_S
             self._readers.stop(stream)
+            self._agenda.touch(stream.plan.name)
 
     def _tend(self, stream: Tended, now: float) -> None:
         if stream.closing:
             return
         if stream.opens:
             self._open(stream)
-        press = Press(self._pool.waiting(stream.plan.name), self._rivals)
+        waiting = self._pool.waiting(stream.plan.name)
         if stream.stop_by is not None:
             self._wind_up(stream, now)
-            self._readers.ask(stream, now, press)
+            self._readers.ask(stream, now, waiting)
         elif self._pool.ready and not stream.opens:
-            self._readers.tend(stream, now, press)
+            self._readers.tend(stream, now, waiting)
         self._show(stream, now)
+        if not stream.closing:
+            self._agenda.at(stream.plan.name, self._due(stream, now))
+
+    def _due(self, stream: Tended, now: float) -> float:
+        """When it is to be looked at though nothing came of it; `now` is in the next round."""
+        if stream.opens or stream.stop_by is not None or not self._pool.ready:
+            return now
+        return min(stream.noted_at + NOTE_S, self._readers.due(stream))
 
     def _wind_up(self, stream: Tended, now: float) -> None:
         assert stream.stop_by is not None
@@ -221,29 +217,27 @@ class Supervisor:
                 self._keeping.finish(stream, partial(self._gone, stream))
 
     def _listen(self) -> None:
-        asked = self._readers.asked(self._streams.values())
-        calls = [*asked, *self._keeping.waits_for(), *self._pool.waits_for()]
+        calls = [*self._readers.asked, *self._keeping.waits_for(), *self._pool.waits_for()]
         if not calls:
             time.sleep(TICK_S)
             return
         ready = set(self._crew.wait(calls, TICK_S))
-        for call in ready.intersection(asked):
-            self._heard(asked[call])
+        for stream in self._readers.answered(ready):
+            self._heard(stream)
         self._pool.tick(ready)
         self._keeping.tick(ready)
 
     def _heard(self, stream: Tended) -> None:
         answer = self._readers.heard(stream)
+        self._agenda.touch(stream.plan.name)
         if answer is None:
             return
         beat, windows = answer
         if beat.ended and stream.stop_by is None:
-            with self._lock:
-                if self._wanted.get(stream.plan.name) == stream.plan:
-                    del self._wanted[stream.plan.name]
+            self._wanted.over(stream.plan)
             self._stop(stream)
         if beat.marks:
-            stream.under_way.append(time.monotonic())
+            self._pressure.handed(stream)
             step = Step(beat.lane, beat.marks, beat.progress)
             self._pool.add(Task(stream.plan.name, stream.home, step, windows))
 
@@ -255,15 +249,24 @@ class Supervisor:
 
     def _settled(self, name: str) -> None:
         stream = self._streams.get(name)
-        if stream is not None and stream.under_way:
-            stream.under_way.popleft()
+        if stream is not None:
+            self._pressure.settled(stream)
+            self._has_room(name)
+
+    def _has_room(self, name: str) -> None:
+        """Looks at a stream that may be waiting for room for its next batch."""
+        stream = self._streams.get(name)
+        if stream is not None and stream.call is None:
+            self._agenda.touch(name)
 
     def _gone(self, stream: Tended) -> None:
         name = stream.plan.name
         del self._streams[name]
+        self._pressure.forget(name)
+        self._agenda.forget(name)
         self._metrics.forget(name)
         self._tell(f"{name}: ended")
-        wanted = self.plans().get(name)
+        wanted = self._wanted.plan(name)
         if wanted is not None:
             begin = replace(stream.begin, indices={}, outage=CHANGED)
             self._begin(wanted, stream.begin if stream.opens else begin)
@@ -278,7 +281,7 @@ class Supervisor:
         takes = not stream.opens and self._keeping.takes_notes(stream.plan.name)
         if changed or (takes and stream.has_news) or now - stream.noted_at > NOTE_S:
             stream.noted_at = now
-            level, ledger = self._readers.level(stream), self._keeping.ledger(stream.plan.name)
+            level, ledger = self._pressure.level(stream), self._keeping.ledger(stream.plan.name)
             measure(self._metrics, stream, level, ledger, now)
             if takes and not stream.closing:
                 self._keeping.note(stream)
@@ -286,9 +289,7 @@ class Supervisor:
     def drain(self) -> None:
         """Ends all streams in order, for so long as there is time."""
         until = time.monotonic() + DRAIN_S
-        with self._lock:
-            self._ending = True
-            self._wanted.clear()
+        self._wanted.end()
         while time.monotonic() < until:
             self.tick()
             if not self._streams:

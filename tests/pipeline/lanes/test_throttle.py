@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.lanes.sampling import RateSampler
-from pipeline.lanes.throttle import Governor, Throttle
+from pipeline.lanes.throttle import CALM_S, Governor, Throttle
 
 RATE = 5
 
@@ -89,11 +89,18 @@ def test_overload_is_met_in_seconds_and_the_full_rate_comes_back() -> None:
     assert all(later[0] - earlier[0] >= 1 for earlier, later in pairwise(changes))
 
 
+def test_after_the_rush_of_a_start_the_full_rate_is_back_soon() -> None:
+    changes = levels(lambda now: 150.0 if now < 5 else 8.0)
+    assert max(level for _, level in changes) >= 3
+    assert changes[-1][1] == 0
+    assert changes[-1][0] < 40
+
+
 def test_a_load_that_stays_is_tested_ever_more_rarely() -> None:
     changes = levels(lambda _now: 15.0)
     falls = [now for before, (now, level) in pairwise(changes) if level < before[1]]
     pauses = [later - earlier for earlier, later in pairwise(falls)]
-    assert falls[0] >= 10
+    assert falls[0] >= CALM_S
     assert pauses == sorted(pauses)
     assert pauses[-1] >= 2 * pauses[0]
     assert len(falls) <= 6  # in 300 s

@@ -24,6 +24,7 @@ BOTH: tuple[Medium, ...] = ("video", "audio")
 ONE = Recipe(ending="ts", picture=at_rate(Fraction(25)))
 OTHER = Recipe(ending="ts", picture=Picture(size=(64, 48)), sound=Sound(sample_rate=44_100))
 SILENT = Recipe(ending="ts", sound=None)
+TS_BYTES, PICTURE_PID, SOUND_PID = 188, 256, 257
 
 
 @contextmanager
@@ -63,6 +64,37 @@ def read(source: LiveSource, connections: int) -> list[Item]:
         if ends == connections:
             source.stop()
     return items
+
+
+def sound_first(film: Path, path: Path, packets: int) -> Path:
+    """A copy of an MPEG-TS in which so many of its packets of sound come before any picture."""
+    data = film.read_bytes()
+    whole = [data[at : at + TS_BYTES] for at in range(0, len(data), TS_BYTES)]
+    first = [one for one in whole if pid_of(one) == SOUND_PID][:packets]
+    rest = [one for one in whole if one not in first and pid_of(one) in (PICTURE_PID, SOUND_PID)]
+    head = [one for one in whole if pid_of(one) not in (PICTURE_PID, SOUND_PID)]
+    path.write_bytes(b"".join([*head, *first, *rest]))
+    return path
+
+
+def untimed(film: Path, path: Path) -> Path:
+    """A copy of an MPEG-TS whose first picture has no time stamp."""
+    data = bytearray(film.read_bytes())
+    first = next(
+        at for at in range(0, len(data), TS_BYTES) if pid_of(data[at : at + 3]) == PICTURE_PID
+    )
+    extra = 1 + data[first + 4] if data[first + 3] & 0x20 else 0
+    header = data.index(b"\0\0\1", first + 4 + extra)
+    stamps = header + 9
+    data[header + 7] &= 0x3F  # says that there are none; what was there is filled up
+    data[stamps : stamps + data[header + 8]] = b"\xff" * data[header + 8]
+    path.write_bytes(data)
+    return path
+
+
+def pid_of(packet: bytes) -> int:
+    """Which stream of an MPEG-TS a packet belongs to."""
+    return int.from_bytes(packet[1:3], "big") & 0x1FFF
 
 
 def media_of(items: list[Item]) -> dict[str, list[Item]]:
@@ -118,6 +150,28 @@ def test_what_is_told_again_is_not_given_out_again(clips: dict[str, Path]) -> No
         items = read(source, 2)
     assert len(media_of(items)["video"]) == 50
     assert source.troubles["video", "came_twice"] == 50
+
+
+def test_a_picture_that_comes_again_is_known_behind_a_burst_of_sound(
+    clips: dict[str, Path], tmp_path: Path
+) -> None:
+    again = sound_first(clips["one"], tmp_path / "again.ts", packets=80)
+    with sender(clips["one"], again) as address:
+        source = LiveSource(address, "yard", BOTH)
+        items = read(source, 2)
+    assert len(media_of(items)["video"]) == 50
+    assert source.troubles["video", "came_twice"] == 50
+    assert not gaps_of(items, "video")
+
+
+def test_a_first_picture_that_tells_no_time_is_known_when_it_comes_again(tmp_path: Path) -> None:
+    start = Picture(times=tuple(Fraction(i, 25) for i in range(9)))  # of one group alone
+    film = untimed(make(tmp_path, Recipe(ending="ts", picture=start)), tmp_path / "untimed.ts")
+    with sender(film, film) as address:
+        source = LiveSource(address, "yard", BOTH)
+        items = read(source, 2)
+    assert len(media_of(items)["video"]) == 9
+    assert source.troubles["video", "came_twice"] == 9
 
 
 def test_a_medium_that_is_gone_does_not_hold_up_the_other(clips: dict[str, Path]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.measure.values import Metrics
 from pipeline.media.address import LiveAddress
-from pipeline.run.live.readers import STEP_S, Press, Readers
+from pipeline.run.live.readers import STEP_S, Readers
 from pipeline.run.live.tended import StreamPlan, Tended
 from pipeline.run.local_crew import LocalCrew
 from pipeline.testing import brightness_lane
@@ -88,8 +88,10 @@ def test_streams_of_one_priority_lower_their_rates_alike(crew: LocalCrew, film: 
     first = Tended(StreamPlan("first", address, lanes, priority=1), 0)
     readers = Readers(crew, 6, Metrics())
     late.under_way.append(0.0)
-    readers.govern([late, prompt, first], 4.5)
-    assert [readers.level(stream) for stream in (late, prompt, first)] == [1, 1, 0]
+    for stream in (late, prompt, first):
+        readers.pressure.weigh(stream)
+    readers.pressure.govern(4.5)
+    assert [readers.pressure.level(stream) for stream in (late, prompt, first)] == [1, 1, 0]
 
 
 def test_while_the_pool_is_busy_a_reader_keeps_what_it_has(crew: LocalCrew, stream: Tended) -> None:
@@ -98,10 +100,9 @@ def test_while_the_pool_is_busy_a_reader_keeps_what_it_has(crew: LocalCrew, stre
     assert stream.call is not None
     crew.wait([stream.call[0]], 30)
     readers.heard(stream)
-    busy = Press(waiting=1, rivals=3)
-    readers.ask(stream, stream.asked_at + STEP_S / 2, busy)
+    readers.ask(stream, stream.asked_at + STEP_S / 2, waiting=1)
     assert stream.call is None
-    readers.ask(stream, stream.asked_at + 2 * STEP_S, busy)  # a sign of life, and no batch
+    readers.ask(stream, stream.asked_at + 2 * STEP_S, waiting=1)  # a sign of life, and no batch
     assert stream.call is not None
     crew.wait([stream.call[0]], 30)
     heard = readers.heard(stream)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.records import Failure, Feature, Prediction
+from pipeline.sinks.rows import ROWS_METADATA
 from pipeline.whole import WholeFile
 
 FEATURES_SCHEMA = pa.schema(
@@ -20,7 +21,8 @@ FEATURES_SCHEMA = pa.schema(
         ("start", pa.string()),
         ("end", pa.string()),
         ("feature", pa.list_(pa.float32())),
-    ]
+    ],
+    ROWS_METADATA,
 )
 ROWS_IN_MEMORY = 512
 

@@ -16,6 +16,7 @@ from pipeline.ledger import Ledger
 from pipeline.media.gops import GopRow
 from pipeline.sinks.parquet import SCHEMA as EVENTS_SCHEMA
 from pipeline.sinks.parquet import ParquetSink as EventsSink
+from pipeline.sinks.rows import ROWS_METADATA
 
 __all__ = [
     "EVENTS_SCHEMA",
@@ -158,6 +159,6 @@ def _of_medium(ledger: Ledger, medium: str) -> dict[str, Any]:
 
 def _bytes(rows: list[dict[str, Any]], schema: pa.Schema) -> bytes:
     sink = pa.BufferOutputStream()
-    table = pa.Table.from_pylist(rows, schema=schema)
+    table = pa.Table.from_pylist(rows, schema=schema.with_metadata(ROWS_METADATA))
     pq.write_table(table, sink, compression="zstd", row_group_size=65_536)
     return bytes(sink.getvalue())

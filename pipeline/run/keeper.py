@@ -17,6 +17,7 @@ from pipeline.settle import Settler
 from pipeline.sinks.base import Sink
 from pipeline.sinks.jsonl import JsonlSink
 from pipeline.sinks.parquet import ParquetSink
+from pipeline.sinks.rows import ROWS_VERSION
 from pipeline.whole import WholeSet
 
 
@@ -63,6 +64,7 @@ class Keeper:
         last = self._count(self._settler.finish(report, lost))
         self._settler.close()
         summary = {
+            "rows_version": ROWS_VERSION,
             "stream": self._info.stream,
             "source": self._info.source,
             "complete": report.error is None and about.get("interrupted") is not True,

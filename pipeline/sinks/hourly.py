@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.sinks.parquet import ROWS_IN_MEMORY, SCHEMA
+from pipeline.sinks.rows import ROWS_METADATA
 from pipeline.whole import whole_file
 
 LIVE_SCHEMA = pa.schema(
@@ -17,7 +18,8 @@ LIVE_SCHEMA = pa.schema(
         ("start_utc", pa.string()),
         ("end_utc", pa.string()),
         ("warming_up", pa.bool_()),
-    ]
+    ],
+    ROWS_METADATA,
 )
 
 

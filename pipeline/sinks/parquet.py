@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.records import Event
-from pipeline.sinks.rows import row_from
+from pipeline.sinks.rows import ROWS_METADATA, row_from
 from pipeline.whole import WholeFile
 
 ROWS_IN_MEMORY = 1024
@@ -38,7 +38,7 @@ class ParquetSink:
 
     def __init__(self, file: WholeFile, note: dict[str, Any] | None = None) -> None:
         self._file = file
-        metadata = {"witness": json.dumps(note or {})}
+        metadata = {**ROWS_METADATA, "witness": json.dumps(note or {})}
         self._writer = pq.ParquetWriter(
             self._file, SCHEMA.with_metadata(metadata), compression="zstd"
         )

@@ -9,6 +9,8 @@ from pipeline.records import Event, InstanceMask, Rle, Span
 
 ROWS_VERSION = 1
 """Which form rows have; docs/reference/events.md says what may change within one."""
+ROWS_METADATA = {"witness_rows_version": str(ROWS_VERSION)}
+"""In the schema of every Parquet file."""
 
 
 def row_from(event: Event) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from pipeline.run.live.stamps import at, span, utc, when
 from pipeline.settle import Settler
 from pipeline.sinks.hourly import write_finished_hours
 from pipeline.sinks.journal import Bookmark, HeldJournal
-from pipeline.sinks.rows import row_from
+from pipeline.sinks.rows import ROWS_VERSION, row_from
 from pipeline.whole import whole_file
 
 Marks = tuple[Bookmark | None, Bookmark | None] | None
@@ -194,6 +194,7 @@ class LiveKeeper:
         What was not put there waits to be written again.
         """
         summary = {
+            "rows_version": ROWS_VERSION,
             "stream": self._stream,
             **self._about,
             "written": utc(time.time()),

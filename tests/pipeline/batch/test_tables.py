@@ -19,7 +19,7 @@ from pipeline.batch.tables import (
 )
 from pipeline.ledger import LaneBook, Ledger
 from pipeline.records import Event, Span
-from pipeline.sinks.rows import event_from
+from pipeline.sinks.rows import ROWS_METADATA, event_from
 
 
 def ledger(*, turned: bool = False) -> Ledger:
@@ -76,6 +76,7 @@ def test_failures_are_kept_in_order() -> None:
     ]
     table = pq.read_table(io.BytesIO(failures_bytes(rows)))
     assert table.schema.equals(FAILURES_SCHEMA)
+    assert table.schema.metadata == {k.encode(): v.encode() for k, v in ROWS_METADATA.items()}
     assert [row["source"] for row in table.to_pylist()] == ["b", "a"]
     assert table["segment"].to_pylist() == [3, None]
     assert table["partial"].to_pylist() == [True, False]

@@ -12,6 +12,7 @@ from pipeline.errors import OutputError
 from pipeline.records import AudioInfo, Mark, Prediction, Span, StreamInfo
 from pipeline.run.keeper import Keeper
 from pipeline.sinks.jsonl import read_events
+from pipeline.sinks.rows import ROWS_VERSION
 from pipeline.testing import loudness_lane
 from tests.needs import need_own_mounts
 
@@ -49,6 +50,7 @@ def test_everything_appears_when_the_stream_ends(tmp_path: Path) -> None:
     assert (summary["complete"], summary["media_s"], summary["speed"]) == (True, 1.0, 2.0)
     assert summary["ledger"]["closed"]
     assert summary["lanes"][0]["labels"] == ["quiet", "loud"]
+    assert summary["rows_version"] == ROWS_VERSION
 
 
 @pytest.mark.parametrize(

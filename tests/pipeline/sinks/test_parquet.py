@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 from pipeline.records import Event, InstanceMask, Rle, Span
 from pipeline.sinks import parquet
 from pipeline.sinks.parquet import SCHEMA, ParquetSink
-from pipeline.sinks.rows import event_from
+from pipeline.sinks.rows import ROWS_VERSION, event_from
 from pipeline.whole import WholeFile, WholeSet
 
 
@@ -35,6 +35,7 @@ def test_events_come_back_with_their_masks(tmp_path: Path) -> None:
     assert [event_from(row) for row in table.to_pylist()] == [person(), sound(1)]
     assert table.schema.equals(SCHEMA)
     assert json.loads(table.schema.metadata[b"witness"]) == {"stream": "yard"}
+    assert int(table.schema.metadata[b"witness_rows_version"]) == ROWS_VERSION
 
 
 def test_rows_in_memory_are_bounded(tmp_path: Path) -> None:

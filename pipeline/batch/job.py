@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.batch.also import Form
-from pipeline.batch.store import Store, open_store
+from pipeline.batch.store import Store
+from pipeline.batch.stores import open_store
 from pipeline.config.schema import RunConfig
 from pipeline.lane import Lane
 from pipeline.media.scan import ScanSettings

@@ -82,18 +82,6 @@ class Store(ABC):
         return f"{type(self).__name__}({self.location()})"
 
 
-def open_store(address: str) -> Store:
-    """The store at a folder or at a bucket's address; nothing is made or looked at yet.
-
-    ConfigError when the library that opens such buckets is missing.
-    """
-    from pipeline.batch.bucket_store import BucketStore
-    from pipeline.batch.folder_store import FolderStore
-    from pipeline.media.bucket import is_bucket
-
-    return BucketStore(address) if is_bucket(address) else FolderStore(address)
-
-
 def checked(name: str) -> str:
     """The name; ValueError for one that leads out of the store or that is hidden."""
     parts = PurePosixPath(name).parts

@@ -23,7 +23,7 @@ from pipeline.batch.inputs import find_inputs
 from pipeline.batch.job import JOB, BatchJob, Partition, hash_of
 from pipeline.batch.result import forget_failed
 from pipeline.batch.scanning import choose_for
-from pipeline.batch.store import open_store
+from pipeline.batch.stores import open_store
 from pipeline.batch.tally import Tally
 from pipeline.batch.tidy import tidy
 from pipeline.batch.todo import Todo

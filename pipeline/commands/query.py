@@ -20,7 +20,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.batch.query import Answer, Results
-from pipeline.batch.store import open_store
+from pipeline.batch.stores import open_store
 from pipeline.errors import ConfigError, OutputError, SourceError
 from pipeline.whole import whole_file
 

@@ -12,6 +12,7 @@ from pipeline.cut import Progress
 from pipeline.ledger import Ledger
 from pipeline.measure.build import network, versions
 from pipeline.measure.series import EXEMPLAR_CHARACTERS, Series
+from pipeline.measure.vitals import Vitals
 from pipeline.metrics import OTHER, OUTAGES, READERS_LOST, WORKERS_LOST
 from pipeline.records import Digest
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pipeline.batch.tally import Tally
     from pipeline.lane import Lane
     from pipeline.run.backlog import Task
-    from pipeline.run.live.figures import Vitals
     from pipeline.run.live.tended import StreamStatus
 
 MOST_LABELS = 200

@@ -17,7 +17,7 @@ import psutil
 import pyarrow.parquet as pq
 
 from pipeline.batch.job import BatchJob
-from pipeline.batch.store import open_store
+from pipeline.batch.stores import open_store
 from pipeline.batch.tally import Tally
 from pipeline.run.local_batch import LocalBatch
 from pipeline.run.local_crew import LocalCrew

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from pipeline.ledger import Ledger
 from pipeline.measure.values import Metrics
+from pipeline.measure.vitals import Vitals
 from pipeline.run.live.tended import Tended
 
 STANDS_BY_NATURE = ("file", "folder")
 """Such a source may have nothing new for a while; an outage that was, its gaps will tell."""
-
-
-@dataclass(frozen=True, slots=True)
-class Vitals:
-    """How a stream is, for the metrics, beyond its status.
-
-    The newest packet came at `newest_at` (Unix time), None before the first; the oldest batch has
-    been under way for `behind_s`. `outages` counts by why it broke off, and `outage_s` is for how
-    long, both since it began.
-    """
-
-    newest_at: float | None
-    behind_s: float
-    level: int
-    outages: Mapping[str, int]
-    outage_s: float
 
 
 def vitals(stream: Tended, level: int, now: float) -> Vitals:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from pipeline.batch.attempts import MOST, Attempts
 from pipeline.batch.inputs import Input
-from pipeline.batch.store import open_store
+from pipeline.batch.stores import open_store
 from pipeline.batch.unit import Part, Unit
 
 WHOLE = Unit(Input("yard", "/yard.mp4", "1-1", 1, "unknown"))

@@ -14,7 +14,7 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 from pipeline.batch.query import Results
-from pipeline.batch.store import open_store
+from pipeline.batch.stores import open_store
 from pipeline.cli_batch import add_to
 from pipeline.errors import ConfigError
 from tests.pipeline.batch.street_results import CONFIG, write_results

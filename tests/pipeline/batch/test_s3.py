@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.batch.inputs import MISSING, find_inputs
 from pipeline.batch.query import Results
-from pipeline.batch.store import Store, open_store
+from pipeline.batch.store import Store
+from pipeline.batch.stores import open_store
 from pipeline.errors import ConfigError, OutputError
 from pipeline.media.bucket import file_system
 from tests.object_store import serving

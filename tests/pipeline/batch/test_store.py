@@ -15,7 +15,8 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from pipeline.batch.bucket_store import spool
 from pipeline.batch.folder_store import FolderStore
-from pipeline.batch.store import Store, open_store
+from pipeline.batch.store import Store
+from pipeline.batch.stores import open_store
 from pipeline.errors import ConfigError, OutputError
 from pipeline.whole import LoneFile, WholeFile
 
@@ -131,7 +132,7 @@ def test_what_is_not_there_cannot_be_read(store: Store) -> None:
 def test_leftovers_of_a_killed_writer_are_swept_and_others_stay(store: Store) -> None:
     killed = (
         "import os, sys\n"
-        "from pipeline.batch.store import open_store\n"
+        "from pipeline.batch.stores import open_store\n"
         "with open_store(sys.argv[1]).whole('events/K.parquet') as file:\n"
         "    file.write(b'half'); file._part.flush(); os.kill(os.getpid(), 9)\n"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from pipeline.batch.store import open_store
+from pipeline.batch.stores import open_store
 from pipeline.batch.tables import (
     EVENTS_SCHEMA,
     FAILURES_SCHEMA,

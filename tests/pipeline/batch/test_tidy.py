@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from pipeline.batch.inputs import Input
-from pipeline.batch.store import open_store
+from pipeline.batch.stores import open_store
 from pipeline.batch.tidy import tidy
 from pipeline.batch.unit import key_of
 

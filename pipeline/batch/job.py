@@ -62,7 +62,7 @@ class BatchJob:
         return {
             "asked": asked,
             "config_hash": self.config_hash,
-            "config": self.config.model_dump(mode="json"),
+            "config": self.config.model_dump(mode="json", exclude={"metrics"}),
             "device": self.device,
             "partition": self.partition,
             "also": list(self.also),

@@ -29,7 +29,7 @@ from pipeline.batch.tidy import tidy
 from pipeline.batch.todo import Todo
 from pipeline.batch.unit import Outcome, Unit
 from pipeline.batch_console import BatchConsole, audit_of, clock, progress_of, size_of
-from pipeline.commands.monitoring import page_of
+from pipeline.commands.monitoring import job_page
 from pipeline.commands.request import GOOD, INTERRUPTED, SOURCE_FAILED, USAGE, RunRequest
 from pipeline.commands.run import asked_config, planned_config
 from pipeline.config.schema import RunConfig
@@ -109,7 +109,7 @@ def _plan(request: BatchRequest, console: Console) -> tuple[BatchJob, dict[str, 
     device = choose_device(request.device)
     wanted = asked_config(_run_request(request))
     asked = {
-        "config": wanted.model_dump(mode="json"),
+        "config": wanted.model_dump(mode="json", exclude={"metrics"}),
         "device": device,
         "scan": request.scan,
         "audit": request.audit,
@@ -133,7 +133,7 @@ def _plan(request: BatchRequest, console: Console) -> tuple[BatchJob, dict[str, 
         raise ConfigError(message)
     agreed = _agreed(job, asked)
     if agreed is not None:
-        config, scan = RunConfig(**agreed["config"]), agreed["scan"]
+        config, scan = RunConfig(**agreed["config"], metrics=wanted.metrics), agreed["scan"]
         job = replace(job, config=config, scan=ScanSettings(**scan) if scan else None)
     else:
         tell = partial(console.print, soft_wrap=True, highlight=False, markup=False)
@@ -220,10 +220,9 @@ def _run(
 
     out = None if "://" in request.results else Path(request.results)
     try:
-        pages = page_of(metrics, request.metrics_port, out)
-        with pages as url, _engine(request, job, tally) as run:
-            if url:
-                shown.console.print(f"metrics at {url}", highlight=False)
+        tell = partial(shown.console.print, soft_wrap=True, highlight=False, markup=False)
+        page = job_page(metrics, request.metrics_port, job.config.metrics, out, tell)
+        with page, _engine(request, job, tally) as run:
             run(todo.units(), hear)
     finally:
         tidy(store, job.config_hash)  # after workers that died on the way

@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.measure.access import PORT
 from pipeline.measure.node import NodeFigures
 from pipeline.measure.page import MetricsPage
 from pipeline.measure.targets import FILE, Target, TargetsFile
@@ -16,20 +15,48 @@ from pipeline.measure.targets import FILE, Target, TargetsFile
 if TYPE_CHECKING:
     from pipeline.commands.request import RunRequest
     from pipeline.config.access import MetricsConfig
+    from pipeline.measure.access import Access
     from pipeline.measure.values import Metrics
     from pipeline.run.crew import Crew
 
 
 @contextmanager
-def page_of(metrics: Metrics, said: int | None, out: Path | None) -> Iterator[str | None]:
-    """The address of a job's page, for this machine alone, while the block runs; None for none.
+def job_page(
+    metrics: Metrics,
+    said: int | None,
+    config: MetricsConfig,
+    out: Path | None,
+    tell: Callable[[str], None],
+) -> Iterator[None]:
+    """While the block runs, a job has a page, and is a target of the file that the config names.
 
-    `said` is the port of the command line. ConfigError when it was named and is taken.
+    `said` is the port of the command line, which goes before the config's. ConfigError when the
+    page cannot be served as it was asked for.
     """
-    port = PORT if said is None else said
-    page = MetricsPage(metrics, port if port >= 0 else None, moves=said is None)
-    with page, NodeFigures(metrics, out=out):
-        yield page.url
+    port, moves = _port(said, config)
+    access = config.build()
+    with ExitStack() as begun:
+        page = begun.enter_context(MetricsPage(metrics, port, access, moves=moves))
+        begun.enter_context(NodeFigures(metrics, out=out))
+        if page.address is not None:
+            _tell_of(page, access, tell)
+            if config.targets:
+                targets = begun.enter_context(TargetsFile(Path(config.targets), tell))
+                targets.want([Target(page.address, "driver", access.scheme)])
+        yield
+
+
+def _port(said: int | None, config: MetricsConfig) -> tuple[int | None, bool]:
+    """The port, None for no page, and whether another one will do where it is taken."""
+    port = config.port if said is None else said
+    moves = said is None and "port" not in config.model_fields_set
+    return port if port >= 0 else None, moves
+
+
+def _tell_of(page: MetricsPage, access: Access, tell: Callable[[str], None]) -> None:
+    tell(f"metrics at {page.url}")
+    if worry := access.worry():
+        tell(f"metrics: {worry}")
 
 
 @contextmanager
@@ -46,21 +73,15 @@ def fleet_pages(
     The port of the command line goes before the config's. ConfigError when the page cannot be
     served as it was asked for.
     """
-    said = request.metrics_port
-    port = config.port if said is None else said
-    moves = said is None and "port" not in config.model_fields_set
+    port, moves = _port(request.metrics_port, config)
     access = config.build()
     with ExitStack() as begun:
         page = begun.enter_context(
-            MetricsPage(
-                metrics, port if port >= 0 else None, access, moves=moves, silent_s=silent_s
-            )
+            MetricsPage(metrics, port, access, moves=moves, silent_s=silent_s)
         )
         begun.enter_context(NodeFigures(metrics, crew.pids, out=request.out))
-        if page.address is not None:
-            tell(f"metrics at {page.url}")
-            if worry := access.worry():
-                tell(f"metrics: {worry}")
+        if page.address is not None and port is not None:
+            _tell_of(page, access, tell)
             path = Path(config.targets) if config.targets else request.out / FILE
             targets = begun.enter_context(TargetsFile(path, tell))
             driver = Target(page.address, "driver", access.scheme)

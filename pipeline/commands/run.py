@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.commands.monitoring import page_of
+from pipeline.commands.monitoring import job_page
 from pipeline.commands.request import (
     GOOD,
     INTERRUPTED,
@@ -38,12 +38,11 @@ def run_command(request: RunRequest) -> int:
     console = Console()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: results are kept
     try:
-        job = plan(request, partial(console.print, soft_wrap=True, highlight=False, markup=False))
+        tell = partial(console.print, soft_wrap=True, highlight=False, markup=False)
+        job = plan(request, tell)
         metrics = Metrics()
-        pages = page_of(metrics, request.metrics_port, request.out)
-        with pages as url, ConsoleWatcher(console) as watcher:
-            if url:
-                console.print(f"metrics at {url}", highlight=False)
+        page = job_page(metrics, request.metrics_port, job.config.metrics, request.out, tell)
+        with page, ConsoleWatcher(console) as watcher:
             results, interrupted = run_engine(request.engine, job, watcher, metrics)
             results = _draw(results, job, request, watcher)
     except (ConfigError, LaneError) as error:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.config.access import MetricsConfig
 from pipeline.config.base import StrictModel
 from pipeline.lanes import LaneConfig
 from pipeline.lanes.action import ActionLane
@@ -36,7 +37,7 @@ class PoolConfig(StrictModel):
 
 
 class RunConfig(StrictModel):
-    """Everything that decides what a run finds and writes."""
+    """Everything that decides what a run finds and writes, and who may look at its figures."""
 
     lanes: tuple[LaneConfig, ...] = (
         ActionLane(kind="action"),
@@ -45,6 +46,7 @@ class RunConfig(StrictModel):
     )
     outputs: tuple[Output, ...] = ("jsonl", "parquet", "overlay", "report")
     pool: PoolConfig = PoolConfig()
+    metrics: MetricsConfig = MetricsConfig()
 
     @model_validator(mode="after")
     def _names_differ(self) -> RunConfig:

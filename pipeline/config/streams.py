@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.config.access import CredentialsConfig, MetricsConfig, TlsConfig, beside
+from pipeline.config.access import CredentialsConfig, TlsConfig, beside
 from pipeline.config.base import Name, Rate, Seconds, StrictModel
 from pipeline.config.schema import RunConfig
 from pipeline.errors import SourceError
@@ -180,7 +180,6 @@ class FleetConfig(RunConfig):
     streams: dict[Name, StreamConfig] = Field(default_factory=dict)
     defaults: StreamSettings = StreamSettings()
     control: ControlConfig = ControlConfig()
-    metrics: MetricsConfig = MetricsConfig()
 
     @model_validator(mode="after")
     def _lanes_are_known(self) -> Self:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
-from pipeline.commands.monitoring import fleet_pages, page_of
+from pipeline.commands.monitoring import fleet_pages, job_page
 from pipeline.commands.request import RunRequest
 from pipeline.config.access import MetricsConfig
 from pipeline.errors import ConfigError
-from pipeline.measure import access, targets
+from pipeline.measure import targets
 from pipeline.measure.values import Metrics
 from pipeline.run.local_crew import LocalCrew
 
@@ -24,18 +27,45 @@ def port_of(url: str | None) -> int:
     return int(url.split(":")[2].partition("/")[0])
 
 
-def test_a_port_that_was_named_is_served_or_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with page_of(Metrics(), 0, tmp_path) as url, page_of(Metrics(), -1, None) as none:
-        taken = port_of(url)
-        assert none is None
-        with pytest.raises(ConfigError, match=f"port {taken}"), page_of(Metrics(), taken, None):
+def test_a_port_that_was_named_is_served_or_is_an_error(tmp_path: Path) -> None:
+    told: list[str] = []
+    usual, tell = MetricsConfig(), told.append
+    with (
+        job_page(Metrics(), 0, usual, tmp_path, tell),
+        job_page(Metrics(), -1, usual, None, tell),
+    ):
+        taken = port_of(*told)
+        with (
+            pytest.raises(ConfigError, match=f"port {taken}"),
+            job_page(Metrics(), taken, usual, None, tell),
+        ):
             pass
-        monkeypatch.setattr("pipeline.commands.monitoring.PORT", taken)
-        with page_of(Metrics(), None, None) as other:
-            assert port_of(other) != taken
-    assert access.PORT == 9464
+        on_the_usual = MetricsConfig.model_construct(
+            **{**dict(usual), "port": taken}, _fields_set=set()
+        )
+        with job_page(Metrics(), None, on_the_usual, None, tell):
+            assert port_of(told[-1]) != taken
+
+
+def test_a_job_may_be_open_to_who_knows_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAGE_PASSWORD", "s3cret")
+    told: list[str] = []
+    config = MetricsConfig.model_validate(
+        {
+            "host": "0.0.0.0",
+            "port": 0,
+            "credentials": {"user": "ops", "password_env": "PAGE_PASSWORD"},
+        }
+    )
+    with job_page(Metrics(), None, config, None, told.append):
+        page = f"http://127.0.0.1:{port_of(told[0])}/metrics"
+        with pytest.raises(HTTPError, match="401"), urlopen(page):
+            pass
+        word = base64.b64encode(b"ops:s3cret").decode()
+        asked = Request(page, headers={"Authorization": f"Basic {word}"})
+        with urlopen(asked) as answer:
+            assert b"witness_build_info" in answer.read()
+    assert "s3cret" not in "\n".join(told)
 
 
 @pytest.fixture

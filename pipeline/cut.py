@@ -138,7 +138,8 @@ class Reader:
     ) -> None:
         self._exit = ExitStack()
         media = {lane.medium for lane in lanes}
-        decoder = Decoder(source, stream, media=media, begin=begin, scan=scan)
+        vectors = any(lane.vectors for lane in lanes)
+        decoder = Decoder(source, stream, media=media, begin=begin, scan=scan, vectors=vectors)
         self._decoder = self._exit.enter_context(decoder)
         self.info: StreamInfo = self._decoder.info
         self.lanes = tuple(lane for lane in lanes if lane.medium in self.info.media)

@@ -143,6 +143,7 @@ class Lane:
     its answers lack what came before: the network's reach back in time. Of a `divisible` lane the
     heavy part keeps nothing between windows: it is stateless, or a `TwoStepPredictor`, and no gate
     chooses by what it has seen; so a long stream may be cut anywhere, with the same answers.
+    With `vectors` its gate goes by motion vectors, which a decoder keeps only when it is told to.
     `runtime` and `device` say what executes its network, for people.
     """
 
@@ -156,5 +157,6 @@ class Lane:
     card: Card
     warm_s: float = 0.0
     divisible: bool = False
+    vectors: bool = False
     runtime: str = ""
     device: str = ""

@@ -15,6 +15,7 @@ from pipeline.config.base import Batch, Name, RuntimeChoice, StrictModel, settle
 from pipeline.lane import Gate, Lane
 from pipeline.lanes.gate import GateConfig
 from pipeline.lanes.labels import HysteresisConfig, LabelAggregator
+from pipeline.lanes.packet_gate import VectorGateConfig
 from pipeline.lanes.sampling import RateSampler
 from pipeline.lanes.throttle import Throttle
 from pipeline.lanes.windowing import FrameWindower, fit_exactly
@@ -75,6 +76,7 @@ class ActionLane(StrictModel):
             warm_s=WARM_S,
             # A clip CNN sees many frames at once: it would have to begin where a clip begins.
             divisible=self.gate is None and "frames" not in card.architecture.get("cnn", {}),
+            vectors=isinstance(self.gate, VectorGateConfig),
             runtime=f"{settled(self.runtime)} {self.precision}",
             device=device,
         )

@@ -16,6 +16,7 @@ from models.runtime import Precision, RuntimeName
 from pipeline.config.base import Batch, Name, Rate, RuntimeChoice, Score, StrictModel, settled
 from pipeline.lane import Gate, Lane, Stateless
 from pipeline.lanes.gate import GateConfig
+from pipeline.lanes.packet_gate import VectorGateConfig
 from pipeline.lanes.sampling import RateSampler
 from pipeline.lanes.throttle import Throttle
 from pipeline.lanes.windowing import FrameWindower, fit_short_side
@@ -73,6 +74,7 @@ class InstancesLane(StrictModel):
             ),
             card=card,
             divisible=self.gate is None,
+            vectors=isinstance(self.gate, VectorGateConfig),
             runtime=f"{settled(self.runtime)} {self.precision}",
             device=device,
         )

@@ -51,8 +51,8 @@ class PacketGateConfig(StrictModel):
 class VectorGateConfig(StrictModel):
     """Withholds frames while no more of the picture moves than usual, as its motion vectors tell.
 
-    H.264, MPEG-4 and MPEG-2 have such vectors, and only a scan by `vectors` reads them; where there
-    are none every frame passes. Otherwise as `packets`.
+    H.264, MPEG-4 and MPEG-2 have such vectors; where there are none every frame passes. Otherwise
+    as `packets`.
     """
 
     kind: Literal["vectors"] = "vectors"

@@ -48,7 +48,8 @@ class Decoder:
     decoding takes, by medium. `heard` is called with each packet before
     it is decoded; where it says False the packet is left out. By then `anchor` is there, and
     whoever heard the first packet may still move it. With a `scan` not every group of pictures is
-    decoded: what was passed over comes as Skipped, and `scanned` says why.
+    decoded: what was passed over comes as Skipped, and `scanned` says why. With `vectors`, and in a
+    scan by them, frames know which share of them moves.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Decoder:
         cpu_s: defaultdict[str, float] | None = None,
         begin: Fraction = Fraction(0),
         scan: ScanSettings | None = None,
+        vectors: bool = False,
     ) -> None:
         self.source = source if isinstance(source, str) else source.shown
         self.stream = stream or stream_name(self.source)
@@ -79,6 +81,7 @@ class Decoder:
         self._heard = heard
         self._begin = begin
         self._scan = scan
+        self._vectors = vectors or (scan is not None and scan.kind == "vectors")
         self._sieve: Sieve | None = None
         self.anchor = Anchor(None)
         self._damage: Damage | None = None
@@ -166,7 +169,7 @@ class Decoder:
         if source.video is not None and "video" in self._media:
             source.video.thread_type = "AUTO"
             source.video.codec_context.thread_count = self._threads
-            if self._scan is not None and self._scan.kind == "vectors":
+            if self._vectors:
                 source.video.codec_context.options |= {"flags2": "+export_mvs"}
             rate = self.info.video.rate_from_header if self.info.video else None
             base = exact(source.video.time_base)

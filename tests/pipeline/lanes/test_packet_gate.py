@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,9 +14,14 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from pipeline.cut import Reader
 from pipeline.lane import Gate
+from pipeline.lanes.action import ActionLane
 from pipeline.lanes.gate import GateConfig
+from pipeline.lanes.instances import InstancesLane
 from pipeline.lanes.packet_gate import CALIBRATING, PacketGateConfig, VectorGateConfig
+from pipeline.lanes.sampling import RateSampler
+from pipeline.lanes.windowing import FrameWindower, fit_short_side
 from pipeline.media.decode import Decoder
 from pipeline.media.scan import ScanSettings
 from pipeline.records import Frame
@@ -98,3 +105,34 @@ def test_frames_tell_what_was_read_and_what_moves(tmp_path: Path) -> None:
     with Decoder(str(path)) as decoder:
         plain = [item for item in decoder.items() if isinstance(item, Frame)]
     assert {frame.moving for frame in plain} == {None}
+
+
+@pytest.mark.parametrize("lane", [ActionLane(kind="action"), InstancesLane(kind="instances")])
+def test_decoders_keep_vectors_for_a_lane_whose_gate_goes_by_them(
+    lane: ActionLane | InstancesLane, tmp_path: Path
+) -> None:
+    path = make(tmp_path, Recipe("mp4", Picture(), None))
+    for config, wanted in ((None, False), (PacketGateConfig(), False), (VectorGateConfig(), True)):
+        gate = Looking()
+        windower = FrameWindower("yard", "x", RateSampler(25), fit_short_side(32), gate=gate)
+        built = lane.model_copy(update={"gate": config}).build("cpu")
+        reader = Reader(str(path), "yard", [replace(built, make_windower=partial(given, windower))])
+        list(reader.cuts())
+        reader.close()
+        assert any(frame.moving is not None for frame in gate.seen) == wanted
+
+
+def given(windower: FrameWindower, _stream: str) -> FrameWindower:
+    return windower
+
+
+class Looking:
+    """A gate that keeps what it was asked about."""
+
+    def __init__(self) -> None:
+        self.seen: list[Frame] = []
+
+    def wants(self, frame: Frame) -> bool:
+        """Nothing but what has to pass."""
+        self.seen.append(frame)
+        return False

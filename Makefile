@@ -61,15 +61,17 @@ coverage: $(VENV)/.dev ## measure which lines of models/ its tests run; fails be
 # Trials have real time limits: what failed beside another one, or while the machine was busy with
 # something else, is tried once more by itself, and has to pass then.
 define trials
-	$(BIN)/pytest -q $(1) -m "$(2)" $(3) \
-	  || $(BIN)/pytest -q --last-failed --last-failed-no-failures none -m "$(2)" $(3)
+	$(4) $(BIN)/pytest -q $(1) -m "$(2)" $(3) \
+	  || $(4) $(BIN)/pytest -q --last-failed --last-failed-no-failures none -m "$(2)" $(3)
 endef
 SIDE_BY_SIDE := -n $(JOBS) --dist loadfile
+# As in the fast tests; what measures by itself has all processors.
+ONE_THREAD := OMP_NUM_THREADS=1
 # Live streams are watched beside one another, and beside nothing that needs whole processors.
 .PHONY: ray-tests
 ray-tests: $(VENV)/.dev
-	$(call trials,$(SIDE_BY_SIDE),slow and not (ray or alone or soak),tests/live)
-	$(call trials,$(SIDE_BY_SIDE),(slow or ray) and not (alone or soak),--ignore=tests/live)
+	$(call trials,$(SIDE_BY_SIDE),slow and not (ray or alone or soak),tests/live,$(ONE_THREAD))
+	$(call trials,$(SIDE_BY_SIDE),(slow or ray) and not (alone or soak),--ignore=tests/live,$(ONE_THREAD))
 	$(call trials,,(ray or alone) and not soak,tests/live)
 	$(call trials,,alone and not soak,--ignore=tests/live)
 

@@ -9,15 +9,16 @@ that the supervisor takes, and where it would wait it jumps to what comes next. 
 what one core does that has nothing else to do, whatever this machine does meanwhile. What the crew
 itself takes is not counted; with processes, their pipes come on top (docs/scale.md has them).
 
-The keeper is measured by itself: one second's answers, notes and checkpoint of all streams, on the
-disk of the folder for temporary files (TMPDIR). `--draw FILE.json` measures nothing and draws what
+A keeper is measured by itself, with all streams in one process (witness has one for every 200): one
+second's answers, notes and checkpoint, on the disk of the folder for temporary files (TMPDIR). A
+last checkpoint follows when nothing was said. `--draw FILE.json` measures nothing and draws what
 is in a file.
 """
 
 from __future__ import annotations
 
 import argparse
-import heapq
+import gc
 import json
 import math
 import subprocess
@@ -25,220 +26,19 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
-from fractions import Fraction
-from functools import wraps
-from itertools import count
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-real_monotonic, cpu_now = time.monotonic, time.thread_time
+from fleet_crew import AUDIO, RATE, VIDEO, PretendedCrew, beat_of, clock, cpu_now
+
 COUNTS = (100, 300, 1000, 3000, 10_000)
-RATE = 2
-"""Windows a second, of each of the two lanes."""
-ANSWER_S = 0.002
 STREAMS_PER_MEMBER, MOST_MEMBERS = 50, 64
 SLICE = 2500
 """So many streams begin at once: each is looked for on the disk by a thread."""
 WARM_S, MEASURE_S = 1.0, 3.0
 LEAST_TICKS, MOST_CPU_S = 5, 8.0
-VIDEO, AUDIO = "instances", "sound"
 NEAR = {"textcoords": "offset points", "fontsize": 8}
-
-
-class Clock:
-    """Seconds that go on by this thread's processor time, less what is excused, plus jumps.
-
-    It stands still within a round: asking a clock this often would cost more than what is measured.
-    """
-
-    def __init__(self) -> None:
-        self.excused = 0.0
-        self._jumped = 1000.0
-        self._now = 1000.0
-
-    def __call__(self) -> float:
-        """The moment at which it was looked at last."""
-        return self._now
-
-    def look(self) -> float:
-        """Now."""
-        self._now = self._jumped + cpu_now() - self.excused
-        return self._now
-
-    def jump_to(self, moment: float) -> None:
-        """Nothing happens until then."""
-        self._jumped += max(0.0, moment - self.look())
-        self.look()
-
-
-clock = Clock()
-
-
-def excused(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method, its processor time not counted."""
-
-    @wraps(method)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        began = cpu_now()
-        try:
-            return method(*args, **kwargs)
-        finally:
-            clock.excused += cpu_now() - began
-
-    return wrapped
-
-
-@dataclass(eq=False, slots=True)
-class Promise:
-    """A call: when it is answered, by what, and the parts after the first."""
-
-    due: float
-    answer: Any = None
-    make: Callable[[], Any] | None = None
-
-
-@dataclass(eq=False, slots=True)
-class Pretended:
-    """A worker that has no process."""
-
-    role: str
-    name: str
-    number: int
-    next_due: dict[str, float] = field(default_factory=dict)
-    windows: Counter[str] = field(default_factory=Counter)
-
-
-class PretendedCrew:
-    """Answers as a crew of processes would, in time; see `pipeline.run.crew.Crew`."""
-
-    engine = "local"
-
-    def __init__(self) -> None:
-        self.answered = 0
-        self._numbers = count()
-        self._heap: list[tuple[float, int, Promise]] = []
-        self._order = count()
-        self._ready: set[Promise] = set()
-        self._templates: dict[str, Any] = {}
-
-    @excused
-    def start(self, role: str, name: str, make: Any) -> Pretended:
-        """At once."""
-        worker = Pretended(role, name, next(self._numbers))
-        now = clock()
-        offset = worker.number % 97 / 97 / RATE
-        worker.next_due = {VIDEO: now + offset, AUDIO: now + offset + 0.5 / RATE}
-        return worker
-
-    @excused
-    def call(self, worker: Pretended, method: str, *args: Any, parts: int = 1) -> list[Promise]:
-        """A promise for each part."""
-        now = clock()
-        if method == "step":
-            lane = min(worker.next_due, key=worker.next_due.__getitem__)
-            due = worker.next_due[lane]
-            if due > now + args[0]:
-                first = Promise(now + args[0], make=lambda: self._beat(worker, ""))
-            else:
-                worker.next_due[lane] = max(due, now - 2.0) + 1 / RATE
-                first = Promise(max(now, due), make=lambda: self._beat(worker, lane))
-        elif method == "idle":
-            first = Promise(now, make=lambda: self._beat(worker, ""))
-        elif method == "answer_each":
-            self.answered += len(args) - 1
-            first = Promise(now + ANSWER_S, answer=ANSWER_S)
-        else:
-            first = Promise(now, answer=self._kept(method))
-        heapq.heappush(self._heap, (first.due, next(self._order), first))
-        return [first, *(Promise(first.due) for _ in range(parts - 1))]
-
-    @excused
-    def wait(self, calls: Collection[Promise], timeout_s: float) -> list[Promise]:
-        """Those that are answered; jumps to the first one where there is none yet."""
-        self._take_due()
-        found = self._ready.intersection(calls)
-        if not found and timeout_s:
-            until = clock.look() + timeout_s
-            while not found and self._heap and self._heap[0][0] <= until:
-                clock.jump_to(self._heap[0][0])
-                self._take_due()
-                found = self._ready.intersection(calls)
-            if not found:
-                clock.jump_to(until)
-        self._ready -= found
-        return list(found)
-
-    def _take_due(self) -> None:
-        now = clock.look()
-        while self._heap and self._heap[0][0] <= now:
-            self._ready.add(heapq.heappop(self._heap)[2])
-
-    @excused
-    def result(self, call: Promise) -> Any:
-        """The answer."""
-        if call.make is not None:
-            call.answer, call.make = call.make(), None
-        return call.answer
-
-    def kill(self, worker: Pretended) -> None:
-        """Nothing: there is no process."""
-
-    def gone(self, worker: Pretended) -> bool:
-        """It never was."""
-        return True
-
-    def pids(self) -> dict[int, str]:
-        """None."""
-        return {}
-
-    def _kept(self, method: str) -> Any:
-        from pipeline.ledger import Ledger
-        from pipeline.run.live.keeper import Kept
-
-        return Kept([], [0.05], Ledger()) if method in ("settle", "note", "finish") else b""
-
-    def _beat(self, worker: Pretended, lane: str) -> Any:
-        return beat_of(worker.name, lane, worker.windows)
-
-
-def beat_of(stream: str, lane: str, windows: Counter[str]) -> Any:
-    """What a reader says that has handed out these windows, and one more of `lane`."""
-    from pipeline.cut import Progress
-    from pipeline.media.pulse import Reached
-    from pipeline.records import Mark, Span
-    from pipeline.run.live.reader import Beat
-
-    marks: tuple[Any, ...] = ()
-    if lane:
-        number = windows[lane]
-        windows[lane] += 1
-        span = Span(Fraction(number, RATE), Fraction(number + 1, RATE))
-        units = 1 if lane == VIDEO else 24_000
-        marks = (Mark(stream, lane, number, span, units, (640, 360)),)
-    seen, heard = windows[VIDEO], windows[AUDIO]
-    end = Fraction(max(seen, heard), RATE)
-    progress = Progress(
-        end, {"video": 8 * seen, "audio": 24_000 * heard}, {VIDEO: 7 * seen, AUDIO: 0}
-    )
-    return Beat(
-        state="playing",
-        silent_s=0.0,
-        late_s=0.01,
-        reason="",
-        attempts=0,
-        connections=1,
-        progress=progress,
-        handed={VIDEO: seen, AUDIO: 24_000 * heard},
-        reached=Reached({"video": end, "audio": end}, 8 * seen, 1.7e9),
-        tie=None,
-        sender=None,
-        info=None,
-        lane=lane,
-        marks=marks,
-        newest_at=time.time(),
-    )
 
 
 def lanes() -> list[Any]:
@@ -257,7 +57,7 @@ def supervisor(streams: int) -> dict[str, Any]:
     time.monotonic = clock
     from pipeline.measure.values import Metrics
     from pipeline.media.address import LiveAddress
-    from pipeline.run.live.fleet import Fleet
+    from pipeline.run.live.fleet import Fleet, keepers_for
     from pipeline.run.live.supervise import Supervisor
     from pipeline.run.live.tended import StreamPlan
 
@@ -270,9 +70,11 @@ def supervisor(streams: int) -> dict[str, Any]:
             members=min(MOST_MEMBERS, math.ceil(streams / STREAMS_PER_MEMBER)),
             threads=1,
             spare=False,
+            keepers=keepers_for(streams),
         )
         run = Supervisor(crew, fleet, metrics, lambda _: None)
         clocked(run, parts)
+        gc.freeze()  # as the command does
         for first in range(0, streams, SLICE):
             for number in range(first, min(streams, first + SLICE)):
                 name = f"s{number:05}"
@@ -313,12 +115,10 @@ def supervisor(streams: int) -> dict[str, Any]:
 
 def local_wait_s(calls: int) -> float:
     """What the local engine's wait for one of so many calls takes, on top of a round."""
-    from concurrent.futures import Future
+    from pipeline.run.local_crew import LocalCall, LocalCrew
 
-    from pipeline.run.local_crew import LocalCrew
-
-    futures: list[Future[int]] = [Future() for _ in range(calls)]
-    futures[-1].set_result(0)
+    futures = [LocalCall() for _ in range(calls)]
+    futures[-1].answered = True
     crew, took = LocalCrew(), []
     for _ in range(5):
         began = cpu_now()
@@ -335,7 +135,7 @@ def clocked(run: Any, parts: defaultdict[str, float]) -> None:
         "the keeper's answers": (run._keeping, "tick"),
         "what to wait for, and readers' answers": (run, "_listen"),
         "what is wanted": (run, "_reconcile"),
-        "rates": (run._readers, "govern"),
+        "rates": (run._pressure, "govern"),
         "streams, one by one": (run, "tick"),
     }
     within = [0.0]
@@ -410,6 +210,9 @@ def keeper(streams: int) -> dict[str, Any]:
             spent["checkpoint"] = cpu_now() - began
             for part in ("settle", "note", "checkpoint"):
                 took[part].append(spent[part])
+        began = cpu_now()
+        keepers.checkpoint()
+        still_s = cpu_now() - began
         keepers.close()
     found = {part: sum(values[1:]) / len(values[1:]) for part, values in took.items()}
     return {
@@ -419,6 +222,7 @@ def keeper(streams: int) -> dict[str, Any]:
         "note_s": round(found["note"], 4),
         "checkpoint_cpu_s": round(found["checkpoint"], 4),
         "checkpoint_wall_s": round(found["wall"], 4),
+        "checkpoint_of_nothing_new_s": round(still_s, 4),
         "checkpoint_mb": round(size / 1e6, 2),
     }
 
@@ -436,7 +240,7 @@ def picture(told: dict[str, list[dict[str, Any]]], path: Path) -> None:
     counts = [row["streams"] for row in rows]
     left.plot(counts, [row["tick_ms"]["mean"] for row in rows], marker="o")
     for row in rows:
-        share = f"{row['answered_share']:.0%}"
+        share = f"{min(1.0, row['answered_share']):.0%}"  # what had waited comes on top
         left.annotate(share, (row["streams"], row["tick_ms"]["mean"]), (4, -12), **NEAR)
     left.set(title="supervisor: ms a round, and what was answered", ylabel="ms")
     for part, label in (("keeper", "on a disk"), ("keeper_in_memory", "in memory")):
@@ -448,7 +252,7 @@ def picture(told: dict[str, list[dict[str, Any]]], path: Path) -> None:
             label=label,
         )
     right.axhline(1.0, color="gray", linewidth=1, linestyle="--")
-    right.set(title="keeper: cores", ylabel="cores")
+    right.set(title="one keeper: cores", ylabel="cores")
     right.legend()
     for axes in (left, right):
         axes.set(xscale="log", yscale="log", xlabel="streams")

@@ -11,30 +11,35 @@ ROOT = Path(__file__).parent.parent
 
 
 @cache
-def imports(path: Path) -> set[str]:
-    """Every module that a file imports, by its full dotted name."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports are absolute"
-            assert node.module is not None
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
-
-
-@cache
-def at_the_top(path: Path) -> set[str]:
-    """The modules that are imported as soon as the file is, type checking aside."""
+def read(path: Path) -> tuple[frozenset[str], frozenset[str]]:
+    """Every module that a file imports, by its full dotted name, and what it does at once."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found: set[str] = set()
-    for node in tree.body:
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-    return found
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            assert node.module is not None
+        found |= modules(node)
+    return frozenset(found), frozenset().union(*map(modules, tree.body))
+
+
+def modules(node: ast.AST) -> set[str]:
+    """The modules that a statement imports; what it imports from them may be modules too."""
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    if isinstance(node, ast.ImportFrom) and node.module:
+        return {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return set()
+
+
+def imports(path: Path) -> frozenset[str]:
+    """Every module that a file imports, by its full dotted name."""
+    return read(path)[0]
+
+
+def at_the_top(path: Path) -> frozenset[str]:
+    """The modules that are imported as soon as the file is, type checking aside."""
+    return read(path)[1]
 
 
 def packages(path: Path) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -31,7 +32,7 @@ from pipeline.run.crew import Crew
 from pipeline.run.interrupt import ctrl_c_noted
 from pipeline.run.job import choose_device
 from pipeline.run.live.desired import Desired, Plans
-from pipeline.run.live.fleet import READERS_IMPORT, Fleet
+from pipeline.run.live.fleet import READERS_IMPORT, Fleet, keepers_for
 from pipeline.run.live.supervise import Supervisor
 from pipeline.run.runtimes import check_runtimes, settle_runtimes
 
@@ -107,6 +108,7 @@ def _run(
         in_flight=pool.in_flight,
         tables="parquet" in fleet.outputs,
         spare=pool.spare,
+        keepers=pool.keepers or keepers_for(len(fleet.streams)),
     )
     supervisor = Supervisor(crew, shared, metrics, tell)
     desired = Desired(Path(request.addresses[0]), fleet, plans, supervisor, tell)
@@ -120,6 +122,7 @@ def _run(
         place.tell(Place(server.url, token))
         tell(f"control at {server.url}, with the token in {request.out / FILE}")
         desired.begin()
+        gc.freeze()  # what is loaded by now stays: looking through it again would hold rounds up
         with looking(desired.look, LOOK_S, tell):
             return supervisor.run(noted.is_set)
 
@@ -157,5 +160,6 @@ def crew_of(engine: str, fleet: FleetConfig, device: str) -> Iterator[Crew]:
     import pipeline.run.ray_crew as on_ray
 
     gpus = fleet.pool.gpus if device == "cuda" else 0.0
-    with on_ray.started(fleet.pool.members + len(fleet.streams) + 2, gpus) as crew:
+    keepers = fleet.pool.keepers or keepers_for(len(fleet.streams))
+    with on_ray.started(fleet.pool.members + len(fleet.streams) + keepers + 1, gpus) as crew:
         yield crew

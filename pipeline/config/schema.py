@@ -25,6 +25,8 @@ class PoolConfig(StrictModel):
     the same time: the bounds on memory. A source that brings nothing for `stall_timeout_s` is
     given up. With `spare`, a process more has the networks of live streams loaded and stands by:
     without it a lost one is missed for as long as loading takes, and its memory is saved.
+    `keepers` processes settle and write what live streams bring (default: one for every 200
+    streams of the file); the streams are divided among them by name.
     """
 
     members: Annotated[int, Field(ge=1, le=64)] = 1
@@ -34,6 +36,7 @@ class PoolConfig(StrictModel):
     stall_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
     gpus: Annotated[float, Field(gt=0, le=1)] = 1.0
     spare: bool = True
+    keepers: Annotated[int, Field(ge=1, le=64)] | None = None
 
 
 class RunConfig(StrictModel):

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pipeline.batch.tally import Tally
     from pipeline.lane import Lane
     from pipeline.run.backlog import Task
-    from pipeline.run.live.tended import StreamStatus
 
 MOST_LABELS = 200
 """So many labels of a lane are told apart: one that reads numbers has no end of them."""
@@ -114,14 +113,11 @@ class Metrics(Series):
         """Takes the books of a stream that has ended; None where nobody could tell them."""
         self.add("books_not_closed", by=ledger is None or bool(ledger.problems()))
 
-    def stream(self, status: StreamStatus) -> None:
-        """Takes how a live stream is."""
-        self.put("stream_up", status.state == "playing", status.name)
-        self.put("stream_lag_seconds", status.late_s, status.name)
-        self.raise_to("stream_connections", status.connections, status.name)
-
     def vitals(self, stream: str, vitals: Vitals) -> None:
-        """Takes what else there is to know of a live stream."""
+        """Takes how a live stream is."""
+        self.put("stream_up", vitals.plays, stream)
+        self.put("stream_lag_seconds", vitals.late_s, stream)
+        self.raise_to("stream_connections", vitals.connections, stream)
         if vitals.newest_at is not None:
             self.put("stream_newest_frame_timestamp_seconds", vitals.newest_at, stream)
         self.put("stream_behind_seconds", vitals.behind_s, stream)

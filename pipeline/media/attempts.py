@@ -26,6 +26,8 @@ CALL_AGAIN_S = 0.5
 # Knocking costs the sender nothing, so one that is back is seen at once; opening costs it.
 WAIT_ABSENT = wait_exponential_jitter(multiplier=0.1, max=0.5, jitter=0.1)
 WAIT_BROKEN = wait_exponential_jitter(multiplier=0.25, max=15, jitter=0.5)
+# What has brought something is worth being in step with again soon.
+WAIT_SHORT = wait_exponential_jitter(multiplier=0.125, max=1, jitter=0.1)
 WAIT_REFUSED = wait_exponential_jitter(multiplier=30, max=300, jitter=10)
 
 
@@ -93,9 +95,12 @@ def retrying(stopped: Event, failed: Callable[[RetryCallState], None]) -> Retryi
     )
 
 
-def pause_after(shorts: int) -> float:
-    """How long to wait after so many connections in a row that did not hold."""
-    return _after(WAIT_BROKEN, shorts - 1) if shorts > 1 else 0.0
+def pause_after(shorts: int, *, brought: bool) -> float:
+    """How long to wait after so many connections in a row that did not hold.
+
+    No more than a second when the last one `brought` something that could be decoded.
+    """
+    return _after(WAIT_SHORT if brought else WAIT_BROKEN, shorts - 1) if shorts > 1 else 0.0
 
 
 class _Pauses:

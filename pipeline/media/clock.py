@@ -86,6 +86,8 @@ class VideoClock:
             shown = Shown(self._start, end - self._start, self._tick)
         self._start = max(time, 0)
         self._claimed = duration * self._scale if duration else self._usual
+        if self._claimed > self._max_gap:  # no longer than there is time for
+            self._claimed = min(self._claimed, int(self._anchor.longest_jump / self._tick))
         return shown, gap
 
     def flush(self) -> Shown | None:
@@ -111,9 +113,10 @@ class VideoClock:
             if self._calm[0] <= ahead <= self._calm[1]:
                 self._placer.suspect = None
                 return time, None
-        placed = self._placer.place(
-            pts * self._source_base, None if self._start is None else self._end()
-        )
+        end = None if self._start is None else self._end()
+        if end is not None and self._placed and time >= (self._start or 0):
+            end = min(end, time * self._tick)  # before a claimed end is not before the picture
+        placed = self._placer.place(pts * self._source_base, end)
         self._placed = True
         self._use(self._placer.shift)
         return int(placed.time / self._tick), placed.gap

@@ -65,6 +65,7 @@ class LiveSource:
         outage: str = "",
         goes_on: bool = False,
         max_lag_s: float | None = None,
+        vectors: bool = False,
     ) -> None:
         self.pulse = Pulse()
         self.info: StreamInfo | None = None
@@ -75,6 +76,7 @@ class LiveSource:
         self._address = address
         self._stream = stream
         self._media = media
+        self._vectors = vectors
         before = reached or Reached()
         self._ends: dict[Medium, Fraction] = dict(before.ends)
         self._frames = before.frames
@@ -154,6 +156,7 @@ class LiveSource:
             heard=self._heard,
             troubles=self.troubles,
             cpu_s=self.decode_s,
+            vectors=self._vectors,
         )
         decoder.__enter__()
         self._decoder, self.info = decoder, decoder.info
@@ -172,7 +175,8 @@ class LiveSource:
     def _rest(self) -> None:
         """Waits a little longer after each connection that did not hold."""
         self._shorts = 0 if self.pulse.played_s > STEADY_S else self._shorts + 1
-        self._stopped.wait(pause_after(self._shorts))
+        brought = self._decoder is not None and any(self._decoder.decoded.values())
+        self._stopped.wait(pause_after(self._shorts, brought=brought))
 
     def _heard(self, packet: Packet[Any]) -> bool:
         """Takes note of a packet; False when it is jumped over, to be live again."""

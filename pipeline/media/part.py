@@ -169,7 +169,9 @@ class VideoPart(Part):
     def _place(self, frame: VideoFrame | AudioFrame) -> Iterator[Item]:
         assert isinstance(frame, VideoFrame)
         spoilt = self._damage is not None and self._damage.spoils(frame)
-        shown, gap = self._clock.push(self._pts(frame), frame.duration)
+        # FFmpeg makes up how long one on its way was to be shown, by headers that may be damaged.
+        duration = frame.duration if self._damage is None else None
+        shown, gap = self._clock.push(self._pts(frame), duration)
         yield from self._given_out(shown)
         yield from self._told()
         if gap is not None:

@@ -9,13 +9,14 @@ from typing import TypeVar
 
 from pipeline.errors import ConfigError
 from pipeline.plan.costs import Costs, LaneCosts, SizeCosts
+from pipeline.run.live.fleet import STREAMS_PER_KEEPER, keepers_for
 
 _Found = TypeVar("_Found")
 TYPICAL_KBIT_PER_S = {"360p": 500.0, "720p": 2000.0, "1080p": 4000.0}
 TYPICAL_FPS = 15.0
 SOUND_KBIT_PER_S = 64.0
-STREAMS_PER_WITNESS = 200
-"""Up to so many a keeper puts on a slow disk well in time; docs/scale.md has the figures."""
+STREAMS_PER_WITNESS = 500
+"""So many leave a supervisor half a core and more for pipes; docs/scale.md has the figures."""
 DAY_S = 86_400
 
 
@@ -94,15 +95,17 @@ def plan(wish: Wish, costs: Costs) -> Plan:
         "supervisor": total * processes.supervisor_ms / 1000,
         "keeper": (total * processes.keeper_ms + wish.streams * processes.keeper_stream_ms) / 1000,
     }
-    # A supervisor or a keeper is one process, and does no more than one core does.
-    busiest = max(cores["supervisor"], cores["keeper"]) * wish.headroom
+    # A supervisor is one process, and does no more than one core does; so is each of its keepers.
+    busiest = cores["supervisor"] * wish.headroom
     witnesses = math.ceil(max(wish.streams / wish.streams_per_witness, busiest))
+    keepers = witnesses * keepers_for(math.ceil(wish.streams / witnesses))
+    keepers = max(keepers, math.ceil(cores["keeper"] * wish.headroom))
     standing_by = witnesses if wish.spare else 0
     memory = {
         "readers": wish.streams * size.reader_mib,
         "pool members": (members + standing_by) * processes.member_mib,
         "supervisor": witnesses * processes.supervisor_mib,
-        "keeper": 2 * witnesses * processes.keeper_mib,
+        "keeper": (keepers + witnesses) * processes.keeper_mib,
     }
     others = cores["readers"] + cores["supervisor"] + cores["keeper"]
     wanted_cores = math.ceil(others * wish.headroom) + members
@@ -203,7 +206,8 @@ def assumptions(
     told += [
         f"headroom {wish.headroom:g}: processors and memory are used to 1/{wish.headroom:g}",
         f"at most {wish.streams_per_witness} streams a witness (--streams-per-witness), and no more"
-        " than one core for its supervisor, and one for its keeper",
+        f" than one core for its supervisor; a keeper for every {STREAMS_PER_KEEPER}, and one more"
+        " that stands by",
         "on the disk: as many events as in the clip that ships, uncompressed, no pictures",
     ]
     return told

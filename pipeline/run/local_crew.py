@@ -13,10 +13,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
+from threading import Condition
 from typing import Any
 
 from pipeline.run.crew import Role, WorkerDied
@@ -26,6 +28,12 @@ from pipeline.run.worker import Packed, Raised
 END_S = 2.0
 ANEW_S = 30.0
 """A warm parent that was lost is followed by another one no sooner than after so long."""
+
+
+class LocalCall(Future[Any]):
+    """A promise of which can be seen without a lock that it was kept: thousands are looked at."""
+
+    answered = False
 
 
 @dataclass(slots=True, eq=False)
@@ -57,6 +65,8 @@ class LocalCrew:
 
     def __init__(self, warm: tuple[str, ...] = ()) -> None:
         self._workers: set[LocalWorker] = set()
+        self._answered = Condition()
+        self._answers = 0
         self._modules = warm if SUPPORTED else ()
         self._parents: list[WarmParent] = []
         self._parent_due = 0.0
@@ -87,20 +97,28 @@ class LocalCrew:
         talk.submit(_send, pipe, first)
         return worker
 
-    def call(
-        self, worker: LocalWorker, method: str, *args: Any, parts: int = 1
-    ) -> list[Future[Any]]:
+    def call(self, worker: LocalWorker, method: str, *args: Any, parts: int = 1) -> list[LocalCall]:
         """One future for each part of the answer."""
-        calls: list[Future[Any]] = [Future() for _ in range(parts)]
+        calls = [LocalCall() for _ in range(parts)]
+        for call in calls:
+            call.add_done_callback(self._count)
         try:
             worker.talk.submit(_talk, worker, method, args, calls)
         except RuntimeError:  # it was killed, and its thread takes nothing more
             _fail(worker, calls)
         return calls
 
-    def wait(self, calls: Collection[Future[Any]], timeout_s: float) -> list[Future[Any]]:
+    def wait(self, calls: Collection[LocalCall], timeout_s: float) -> list[LocalCall]:
         """Those that are answered."""
-        return list(wait(calls, timeout_s, FIRST_COMPLETED).done)
+        until = time.monotonic() + timeout_s
+        while True:
+            seen = self._answers
+            done = [call for call in calls if call.answered]
+            left = until - time.monotonic()
+            if done or left <= 0:
+                return done
+            with self._answered:
+                self._answered.wait_for(partial(self._more_than, seen), left)
 
     def result(self, call: Future[Any]) -> Any:
         """The answer; waits for it."""
@@ -139,6 +157,16 @@ class LocalCrew:
         self._parents.clear()
         self._modules = ()
 
+    def _count(self, call: Future[Any]) -> None:
+        assert isinstance(call, LocalCall)
+        call.answered = True
+        with self._answered:
+            self._answers += 1
+            self._answered.notify_all()
+
+    def _more_than(self, seen: int) -> bool:
+        return self._answers != seen
+
     def _begun(self, role: Role, name: str) -> tuple[subprocess.Popen[bytes] | Fork, Connection]:
         """A worker's process and the owner's end of its pipe."""
         parent = self.warm_parent() if role == "reader" else None
@@ -165,9 +193,7 @@ class LocalCrew:
         return self._parents[-1] if self._parents else None
 
 
-def _talk(
-    worker: LocalWorker, method: str, args: tuple[Any, ...], calls: list[Future[Any]]
-) -> None:
+def _talk(worker: LocalWorker, method: str, args: tuple[Any, ...], calls: list[LocalCall]) -> None:
     """In the owner's thread for this worker: one call and its answer."""
     try:
         # The answer of another worker may be that it died: then this call has no sense either.
@@ -198,7 +224,7 @@ def _send(pipe: Connection, data: bytes) -> None:
         pipe.send_bytes(data)
 
 
-def _fail(worker: LocalWorker, calls: list[Future[Any]]) -> None:
+def _fail(worker: LocalWorker, calls: list[LocalCall]) -> None:
     message = f"the {worker.role} {worker.name} ended: killed, crashed or out of memory"
     for call in calls:
         call.set_exception(WorkerDied(message))

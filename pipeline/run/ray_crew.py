@@ -19,14 +19,19 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from pipeline.run.crew import Role, WorkerDied
 from pipeline.run.descent import none_survives
 from pipeline.run.ray_cluster import brief, start_ray_for
+from pipeline.run.ray_host import Host
 
 CPUS: dict[Role, float] = {"reader": 0.1, "keeper": 0.1, "member": 1.0}
 LEASE_S = 8.0
 """A reader that nobody asks for anything for so long ends: it may be cut off, and replaced."""
-LEASE_LOOK_S, LEASE_SLACK_S = 0.25, 1.0
+LEASE_SLACK_S = 1.0
 FETCH_S = 2.0
 """What is here already takes no time to fetch; what does was lost at that moment."""
 KILL_S = 0.3
+STANDS_BY_S = 2.0
+"""So long after a reader began another process is made ready for the next one: not beside it."""
+ANSWER_S = 0.3
+"""Who stands by answers in milliseconds; one that does not may be lost with its machine."""
 
 
 @dataclass(slots=True, eq=False)
@@ -69,48 +74,22 @@ class Ending:
         return True
 
 
-class Host:
-    """What runs in an actor: makes its object at the first call, and holds the stream's lease."""
-
-    def __init__(self, make: Callable[[], Any], lease_s: float | None) -> None:
-        self._make = make
-        self._made: Any = None
-        self._asked = time.monotonic()
-        if lease_s is not None:
-            threading.Thread(target=self._expire, args=(lease_s,), daemon=True).start()
-
-    def whereabouts(self) -> tuple[str, int]:
-        """The node and the process."""
-        return ray.get_runtime_context().get_node_id(), os.getpid()
-
-    def call(self, method: str, parts: int, *args: Any) -> Any:
-        """What the object's method answers, in so many parts."""
-        self._asked = time.monotonic()
-        if self._made is None:
-            self._made = self._make()
-        answer = getattr(self._made, method)(*args)
-        self._asked = time.monotonic()
-        return tuple(answer) if parts > 1 else answer
-
-    def _expire(self, lease_s: float) -> None:
-        while time.monotonic() - self._asked < lease_s:
-            time.sleep(LEASE_LOOK_S)
-        os._exit(0)
-
-
 class RayCrew:
     """Workers as Ray actors; see `Crew`. Ray runs already, and is not ended with the crew.
 
     No stream is read twice, whatever became of its first reader: a second one is refused until the
     first was seen to be gone, or its lease has run out. The keeper stays on this machine, whose
-    folders it writes; the others are spread. `gpus` is each member's share.
+    folders it writes; the others are spread. `gpus` is each member's share. Once there is a reader,
+    a process stands by that has imported what the next one needs.
     """
 
     engine = "ray"
 
     def __init__(self, gpus: float = 0.0) -> None:
         self._gpus = gpus
-        self._namespace = f"witness-{os.getpid()}"
+        self._like: Callable[[], Any] | None = None
+        self._spare: tuple[RayWorker, Any] | None = None
+        self._spare_due = 0.0
         self._workers: set[RayWorker] = set()
         self._ending: dict[str, Ending] = {}
         self._here = ray.get_runtime_context().get_node_id()
@@ -126,24 +105,23 @@ class RayCrew:
         """Those that were started and not killed."""
         return tuple(self._workers)
 
+    @property
+    def stands_by(self) -> bool:
+        """True while a process is ready for the next reader."""
+        return self._spare is not None and bool(ray.wait([self._spare[1]], timeout=0)[0])
+
     def start(self, role: Role, name: str, make: Callable[[], Any]) -> RayWorker:
         """A worker that is being started; WorkerDied while a reader of that stream may live."""
-        reads = role == "reader"
-        if reads:
+        worker = None
+        if role == "reader":
             self._check_lease(name)
-        options = {
-            "num_cpus": CPUS[role],
-            "num_gpus": self._gpus if role == "member" else 0,
-            "max_restarts": 0,
-            **({"name": f"reader {name}", "namespace": self._namespace} if reads else {}),
-        }
-        here = NodeAffinitySchedulingStrategy(self._here, soft=False)
-        options["scheduling_strategy"] = here if role == "keeper" else "SPREAD"
-        try:
-            actor = ray.remote(Host).options(**options).remote(make, LEASE_S if reads else None)
-        except ValueError as error:  # the name is taken
-            raise WorkerDied(_still_there(name)) from error
-        worker = RayWorker(role, name, actor, actor.whereabouts.remote())
+            self._like, self._spare_due = make, time.monotonic() + STANDS_BY_S
+            worker = self._taken()
+        if worker is None:
+            worker = self._begun(role, name, make)
+        else:
+            worker.name = name
+            worker.actor.begin.remote(make, LEASE_S)
         self._workers.add(worker)
         return worker
 
@@ -154,6 +132,7 @@ class RayCrew:
 
     def wait(self, calls: Collection[Any], timeout_s: float) -> list[Any]:
         """Those that are answered, and whose answer is here: asking for it blocks nobody."""
+        self._stand_by()
         waiting = list(calls)
         ready, _ = ray.wait(waiting, num_returns=1, timeout=timeout_s)
         if ready and len(waiting) > 1:
@@ -189,7 +168,7 @@ class RayCrew:
                 else:
                     task = ray.remote(kill_process).options(scheduling_strategy=there, num_cpus=0)
                     ending.killed = task.remote(pid)
-        if worker.role == "reader":
+        if worker.role == "reader" and worker.name:
             self._ending[worker.name] = ending
 
     def gone(self, worker: RayWorker) -> bool:
@@ -203,7 +182,8 @@ class RayCrew:
     def places(self) -> dict[str, dict[int, Role]]:
         """The roles of the processes on every node, by node and process id. Any thread may ask."""
         found: dict[str, dict[int, Role]] = {}
-        for worker in self.workers:
+        spare = self._spare
+        for worker in (*self.workers, *(spare[:1] if spare else ())):
             if worker.place is None and ray.wait([worker.whereabouts], timeout=0)[0]:
                 with suppress(RayError):
                     worker.place = ray.get(worker.whereabouts, timeout=FETCH_S)
@@ -216,12 +196,49 @@ class RayCrew:
         """Ends every actor of the crew."""
         for worker in self.workers:
             self.kill(worker)
+        if self._spare is not None:
+            self.kill(self._spare[0])
+            self._spare = self._like = None
 
     def _check_lease(self, name: str) -> None:
+        lives = any(one.role == "reader" and one.name == name for one in self._workers)
         ending = self._ending.get(name)
-        if ending is not None and not ending.over:
-            raise WorkerDied(_still_there(name))
+        if lives or (ending is not None and not ending.over):
+            message = f"the reader {name} that was there before has not ended yet"
+            raise WorkerDied(message)
         self._ending.pop(name, None)
+
+    def _begun(self, role: Role, name: str, make: Callable[[], Any] | None) -> RayWorker:
+        """An actor, and its process."""
+        here = NodeAffinitySchedulingStrategy(self._here, soft=False)
+        options = {
+            "num_cpus": CPUS[role],
+            "num_gpus": self._gpus if role == "member" else 0,
+            "max_restarts": 0,
+            "scheduling_strategy": here if role == "keeper" else "SPREAD",
+        }
+        lease_s = LEASE_S if role == "reader" and make else None
+        actor = ray.remote(Host).options(**options).remote(make, lease_s)
+        return RayWorker(role, name, actor, actor.whereabouts.remote())
+
+    def _stand_by(self) -> None:
+        """Has a process made ready for the next reader, if none is and it is time."""
+        if self._like is None or self._spare is not None or time.monotonic() < self._spare_due:
+            return
+        worker = self._begun("reader", "", None)
+        self._spare = worker, worker.actor.warm.remote(self._like)
+
+    def _taken(self) -> RayWorker | None:
+        """The one that stands by, if it is ready and answers now."""
+        if self._spare is None or not self.stands_by:
+            return None
+        (worker, _), self._spare = self._spare, None
+        try:
+            ray.get(worker.actor.whereabouts.remote(), timeout=ANSWER_S)
+        except RayError:
+            self.kill(worker)
+            return None
+        return worker
 
 
 @contextmanager
@@ -253,7 +270,3 @@ def lives(pid: int) -> bool:
     except PermissionError:  # of somebody else: the number was given away again
         return False
     return True
-
-
-def _still_there(name: str) -> str:
-    return f"the reader {name} that was there before has not ended yet"

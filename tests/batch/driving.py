@@ -122,7 +122,7 @@ def small_config(folder: Path) -> Path:
     return path
 
 
-def peak(job: BatchJob, video: Path) -> int:
+def peak(job: BatchJob, video: Path, workers: int = 1) -> int:
     """Runs a job over a video, and gives the most memory, in bytes, that a worker was seen to use.
 
     It is what belongs to the worker alone: libraries that all of them share do not count.
@@ -137,7 +137,7 @@ def peak(job: BatchJob, video: Path) -> int:
                     most = max(most, psutil.Process(worker.pid).memory_full_info().uss)
             return True
 
-        LocalBatch(job, crew, 2, Tally()).run(todo.units(), hear)
+        LocalBatch(job, crew, workers, Tally()).run(todo.units(), hear)
     return most
 
 

@@ -63,7 +63,7 @@ def test_what_hangs_and_what_kills_is_written_down(folder: Path, tmp_path: Path)
 
 
 def test_a_worker_that_is_stopped_is_replaced_in_the_end(folder: Path, tmp_path: Path) -> None:
-    job = plain_job(tmp_path / "results", (brightness_lane(),), stall_s=STALL_S, timeout_s=20.0)
+    job = plain_job(tmp_path / "results", (brightness_lane(),), stall_s=STALL_S, timeout_s=6.0)
     stopped: list[psutil.Process] = []
     with begun(job, folder) as todo, LocalCrew() as crew:
         tally = Tally()

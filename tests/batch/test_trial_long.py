@@ -52,7 +52,8 @@ def _later(packet: Any, seconds: int) -> None:
 def test_hours_in_parts_are_the_bytes_of_one_pass(tmp_path: Path) -> None:
     long, short = minutes(tmp_path, MINUTES), minutes(tmp_path, 1)
     of_short = peak(plain_job(tmp_path / "short", LANES, segment_s=Fraction(MINUTE)), short)
-    in_parts = peak(plain_job(tmp_path / "parts", LANES, segment_s=Fraction(MINUTE)), long)
+    parts = plain_job(tmp_path / "parts", LANES, segment_s=Fraction(MINUTE))
+    in_parts = peak(parts, long, workers=2)
     in_one = peak(plain_job(tmp_path / "one", LANES, segment_s=Fraction(360_000)), long)
     figures = {
         "minutes": MINUTES,

@@ -7,6 +7,7 @@ The camera's side is a namespace of its own with `camera` (10.x.y.2); this side 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import secrets
@@ -16,6 +17,9 @@ from contextlib import contextmanager
 from typing import Self
 
 from tests.needs import need_namespaces
+
+_NUMBERS = itertools.count(secrets.randbelow(250))
+"""No two networks of one process have the same addresses."""
 
 
 class Network:
@@ -29,7 +33,7 @@ class Network:
         need_namespaces()
         word = secrets.token_hex(3)
         self.name, self._near, self._far = f"wit-{word}", f"wn{word}", f"wf{word}"
-        one, two = os.getpid() % 250, int(word[:2], 16) % 250
+        one, two = os.getpid() % 250, next(_NUMBERS) % 250
         self.viewer, self.camera = f"10.{one + 1}.{two}.1", f"10.{one + 1}.{two}.2"
         self.prefix = ["ip", "netns", "exec", self.name]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,8 +47,24 @@ def decoded(watching: Watching, name: str) -> int:
 
 def until_back(watching: Watching, name: str, *, frames: int = 1, within_s: float = 30.0) -> float:
     """Lets it work until so many more pictures came; when that was (Unix seconds)."""
-    enough = decoded(watching, name) + frames
-    return watching.until(lambda: decoded(watching, name) >= enough, within_s)
+    return until_all_back(watching, [name], frames=frames, within_s=within_s)[name]
+
+
+def until_all_back(
+    watching: Watching, names: Sequence[str], *, frames: int = 1, within_s: float = 30.0
+) -> dict[str, float]:
+    """The same of several streams: when so many more pictures of each came (Unix seconds)."""
+    enough = {name: decoded(watching, name) + frames for name in names}
+    back: dict[str, float] = {}
+
+    def there() -> bool:
+        for name in names:
+            if name not in back and decoded(watching, name) >= enough[name]:
+                back[name] = time.time()
+        return len(back) == len(enough)
+
+    watching.until(there, within_s)
+    return back
 
 
 def check_outages(left: Left, clock: Clock, outages: Sequence[Outage]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from tests.live.watching import FULL, Use, Watching, report
 
 MINUTES = float(os.environ.get("WITNESS_SOAK_MINUTES", "60"))
 # The short form is the same trial, long enough to see that it runs.
-RUN_S = 60 * MINUTES if FULL else 24.0
+RUN_S = 60 * MINUTES if FULL else 18.0
 STREAMS = 8 if FULL else 3
 EVERY_S = 20.0 if FULL else 6.0
 HURT_S = 6.0 if FULL else 2.0

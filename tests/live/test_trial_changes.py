@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.media.address import LiveAddress
+from pipeline.run.live.tended import StreamStatus
 from tests.live import footage
 from tests.live.conftest import Footage
+from tests.live.courses import Course, after, follow
 from tests.live.footage import Clip
 from tests.live.senders import Sender, free_port
 from tests.live.servers import RtspServer
@@ -30,41 +32,59 @@ MP2 = Clip(seconds=32, sound="mp2", size=(192, 108), ending="ts", first_number=8
 PHASE_S = 5.0
 
 
-def test_size_and_rate_change_within_a_session(shoot: Shoot, tmp_path: Path) -> None:
-    big, small = shoot(BIG), shoot(SMALL_AAC)
-    with RtspServer({"/a": {"feed": big.feed}}) as server, Watching(tmp_path) as watching:
-        watching.add("yard", server.url("/a"))
-        watching.until(watching.plays("yard"))
-        reader = watching.pids("reader")
-        watching.run_for(PHASE_S)
-        server.swap("/a", small.feed)
-        watching.run_for(PHASE_S)
-        server.swap("/a", big.feed)
-        watching.run_for(PHASE_S)
-        assert watching.pids("reader") == reader
-        status = watching.status("yard")
+def test_size_rate_sound_and_codec_change_behind_an_address(shoot: Shoot, tmp_path: Path) -> None:
+    films = {clip: shoot(clip) for clip in (BIG, SMALL, SMALL_AAC, MUTE)}
+    mounts = {"/a": {"feed": films[BIG].feed}}
+    with (
+        RtspServer(dict(mounts)) as one,
+        # Replacing drops every client of a server.
+        RtspServer(dict(mounts)) as other,
+        Watching(tmp_path) as watching,
+    ):
+        watching.add("swapped", one.url("/a"))
+        watching.add("replaced", other.url("/a"))
+        follow(
+            watching,
+            swapped(watching, one, [films[SMALL_AAC], films[BIG]]),
+            replaced(watching, other, [films[SMALL], films[MUTE], films[BIG]]),
+        )
+        statuses = {status.name: status for status in watching.supervisor.statuses()}
         watching.end()
-    left = watching.of("yard")
+    check_swapped(watching.of("swapped"), statuses["swapped"])
+    check_replaced(watching.of("replaced"), statuses["replaced"])
+
+
+def swapped(watching: Watching, server: RtspServer, films: Sequence[Footage]) -> Course:
+    """Size and rate change within a session."""
+    yield watching.plays("swapped")
+    reader = watching.reader("swapped")
+    yield after(PHASE_S)
+    for film in films:
+        server.swap("/a", film.feed)
+        yield after(PHASE_S)
+    assert watching.reader("swapped") == reader
+
+
+def check_swapped(left: Left, status: StreamStatus) -> None:
     told = check(left, [BIG, SMALL_AAC, BIG])
     report("changes_in_session", {"connections": status.connections, "frames": told})
     assert (status.connections, status.restarts) == (1, 0)
     assert not left.unread
 
 
-def test_sound_and_codec_change_behind_the_address(shoot: Shoot, tmp_path: Path) -> None:
+def replaced(watching: Watching, server: RtspServer, films: Sequence[Footage]) -> Course:
+    """Sound and codec change behind the address."""
+    yield watching.plays("replaced")
+    reader = watching.reader("replaced")
+    yield after(PHASE_S)
+    for film in films:
+        server.replace("/a", film.feed)
+        yield after(PHASE_S)
+    assert watching.reader("replaced") == reader
+
+
+def check_replaced(left: Left, status: StreamStatus) -> None:
     clips = [BIG, SMALL, MUTE, BIG]
-    with RtspServer({"/a": {"feed": shoot(BIG).feed}}) as server, Watching(tmp_path) as watching:
-        watching.add("yard", server.url("/a"))
-        watching.until(watching.plays("yard"))
-        reader = watching.pids("reader")
-        watching.run_for(PHASE_S)
-        for clip in clips[1:]:
-            server.replace("/a", shoot(clip).feed)
-            watching.run_for(PHASE_S)
-        assert watching.pids("reader") == reader
-        status = watching.status("yard")
-        watching.end()
-    left = watching.of("yard")
     told = check(left, clips)
     report("changes_behind_address", {"connections": status.connections, "frames": told})
     assert (status.connections, status.restarts) == (len(clips), 0)

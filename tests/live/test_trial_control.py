@@ -101,13 +101,10 @@ def test_the_file_is_followed_and_other_streams_are_not_touched(
     assert max(value for key, value in figures.items() if key != "start_s") < FOLLOWED_WITHIN_S
 
 
-def test_a_witness_that_is_started_again_goes_on(tmp_path: Path, yard: Footage) -> None:
-    with running(tmp_path, film("yard", yard)) as witness:
-        witness.until(witness.plays("yard"))
-        witness.until(lambda: (witness.out / "yard" / "summary.json").exists())
-        witness.signal(signal.SIGTERM)
-        witness.ended(DRAINED_WITHIN_S)
-        first = witness.summary("yard")
+def test_sigterm_drains_and_a_witness_that_is_started_again_goes_on(
+    tmp_path: Path, yard: Footage
+) -> None:
+    first = _drained(tmp_path, yard, "local")
     with running(tmp_path, film("yard", yard)) as witness:
         witness.until(witness.plays("yard"))
         witness.until(lambda: records(witness, "yard", "gap"))
@@ -145,13 +142,9 @@ def test_the_commands_talk_to_the_witness_that_runs(tmp_path: Path, yard: Footag
         assert said("remove", "gate")[0] == 2
 
 
-def test_sigterm_drains(tmp_path: Path, yard: Footage) -> None:
-    _drains(tmp_path, yard, "local")
-
-
 @pytest.mark.ray
 def test_sigterm_drains_on_ray_too(tmp_path: Path, yard: Footage) -> None:
-    _drains(tmp_path, yard, "ray")
+    _drained(tmp_path, yard, "ray")
 
 
 def test_a_keeper_that_hangs_does_not_hold_up_the_end(tmp_path: Path, yard: Footage) -> None:
@@ -186,9 +179,11 @@ def test_nobody_of_ray_is_left_when_the_driver_is_killed(tmp_path: Path, yard: F
     _leaves_nobody(tmp_path, yard, "ray")
 
 
-def _drains(folder: Path, yard: Footage, engine: str) -> None:
+def _drained(folder: Path, yard: Footage, engine: str) -> dict[str, Any]:
+    """The books of one of two streams, once SIGTERM has ended both well."""
     with running(folder, film("yard", yard) + film("gate", yard), engine) as witness:
         witness.until(witness.plays("gate", "yard"))
+        witness.until(lambda: (witness.out / "yard" / "summary.json").exists())
         everybody = witness.children
         began = time.monotonic()
         for _ in "ab":  # as wrappers do, that hand on what the terminal told everybody already
@@ -198,7 +193,9 @@ def _drains(folder: Path, yard: Footage, engine: str) -> None:
         assert code == 0, witness.said
         assert not orphans(everybody, ORPHANS_WITHIN_S)
         assert not (witness.out / "control.json").exists()
-        assert all(witness.summary(name)["ledger"]["closed"] for name in ("gate", "yard"))
+        books = {name: witness.summary(name) for name in ("gate", "yard")}
+        assert all(book["ledger"]["closed"] for book in books.values())
+        return books["yard"]
 
 
 def _stops_at_once(folder: Path, yard: Footage, engine: str) -> None:

@@ -1,13 +1,15 @@
 """Cameras that take a call and then say nothing more: they cannot keep a stream from ending."""
 
 import threading
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
 
-from pipeline.run.local_crew import LocalCrew
 from tests.live.conftest import Footage
+from tests.live.courses import Course, after, follow
 from tests.live.footage import Clock
 from tests.live.outages import check_outages
 from tests.live.proxy import Faults, Proxy
@@ -37,14 +39,15 @@ def test_a_stream_whose_camera_is_half_open_ends_when_told_to(
         watching.until(watching.plays("healthy"))
         watching.run_for(1.0)
         threads, processes = threading.active_count(), len(psutil.Process().children())
-        for where, faults in SILENCES.items():
-            proxy = Proxy(server.address, server.port)
-            proxy.faults = faults
-            with proxy:
+        with ExitStack() as stack:
+            proxies = {
+                where: stack.enter_context(Proxy(server.address, server.port)) for where in SILENCES
+            }
+            for where, proxy in proxies.items():
+                proxy.faults = SILENCES[where]
                 watching.add(where, f"rtsp://127.0.0.1:{proxy.port}/street")
-                _until_silent(watching, where, proxy)
-                took[where] = _dropped(watching, where)
-        assert threading.active_count() <= threads
+            follow(watching, *[_dropped(watching, *one, took) for one in proxies.items()])
+        watching.until(lambda: threading.active_count() <= threads, ENDED_WITHIN_S)
         assert len(psutil.Process().children()) == processes
         watching.end()
     for where in SILENCES:
@@ -55,27 +58,27 @@ def test_a_stream_whose_camera_is_half_open_ends_when_told_to(
     assert max(took.values()) < ENDED_WITHIN_S, took
 
 
-def _until_silent(watching: Watching, name: str, proxy: Proxy) -> None:
-    """Lets it work until the stream hangs where it should."""
+def _silent(watching: Watching, name: str, proxy: Proxy) -> Course:
+    """Until the stream hangs where it should."""
     if name != "midstream":
         # A knock, and then the call that nobody answers.
-        watching.until(lambda: proxy.counted.connections >= 2)
-        watching.run_for(1.0)
+        yield lambda: proxy.counted.connections >= 2
+        yield after(1.0)
         assert watching.status(name).state == "opening"
         return
-    watching.until(watching.plays(name))
-    watching.run_for(1.0)
+    yield watching.plays(name)
+    yield after(1.0)
     proxy.faults.stalled = True
-    watching.run_for(1.0)
+    yield after(1.0)
     assert watching.status(name).state == "playing"
 
 
-def _dropped(watching: Watching, name: str) -> float:
-    """How many seconds the stream took to end, its process included."""
-    assert isinstance(watching.crew, LocalCrew)
-    [pid] = [worker.pid for worker in watching.crew.workers if worker.name == name]
-    began = watching.until(lambda: True)
+def _dropped(watching: Watching, name: str, proxy: Proxy, took: dict[str, float]) -> Course:
+    """It ends, its process included, when it hangs; `took` has how many seconds that took."""
+    yield from _silent(watching, name, proxy)
+    pid, began = watching.reader(name), time.time()
     watching.supervisor.drop(name)
     known = watching.supervisor.statuses
-    watching.until(lambda: all(status.name != name for status in known()))
-    return watching.until(lambda: not psutil.pid_exists(pid)) - began
+    yield lambda: all(status.name != name for status in known())
+    yield lambda: not psutil.pid_exists(pid)
+    took[name] = time.time() - began

@@ -81,7 +81,9 @@ def test_a_playlist_goes_wrong(
     with ExitStack() as stack:
         playlists = [
             # Their segments do not come at the same moment.
-            Playlist(form, faults, stack.enter_context(hls.Origin(segments[form], epoch - number / 2)))
+            Playlist(
+                form, faults, stack.enter_context(hls.Origin(segments[form], epoch - number / 2))
+            )
             for number, (form, faults) in enumerate(trials)
         ]
         watching = stack.enter_context(Watching(tmp_path / "out"))

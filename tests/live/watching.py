@@ -122,6 +122,12 @@ class Watching:
         assert isinstance(self.crew, LocalCrew)
         return sorted(worker.pid for worker in self.crew.workers if worker.role == role)
 
+    def reader(self, name: str) -> int:
+        """The process that reads a stream."""
+        assert isinstance(self.crew, LocalCrew)
+        [pid] = [w.pid for w in self.crew.workers if (w.role, w.name) == ("reader", name)]
+        return pid
+
     def signal(self, role: str, number: signal.Signals) -> int:
         """Sends the oldest process of a role a signal; its pid."""
         pid = self.pids(role)[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from pipeline.ledger import Ledger
 from pipeline.measure.values import Metrics
 from pipeline.measure.vitals import Vitals
@@ -13,16 +15,27 @@ STANDS_BY_NATURE = ("file", "folder")
 
 def vitals(stream: Tended, level: int, now: float) -> Vitals:
     """How a stream is now (`time.monotonic`); its rate is lowered by `level`, if by any."""
-    beat, outages, outage_s = stream.beat, stream.outages.copy(), stream.outage_s
+    beat, outages, outage_s = stream.beat, stream.outages, stream.outage_s
+    if beat is not None and beat.outages:
+        outages = outages + Counter(beat.outages)
     if beat is not None:
-        outages.update(beat.outages)
         outage_s += beat.outage_s
-    away = stream.state[0] not in ("playing", "stopping") and stream.newest_at is not None
+    state = stream.state[0]
+    away = state not in ("playing", "stopping") and stream.newest_at is not None
     if away and stream.plan.address.kind not in STANDS_BY_NATURE:
         outage_s += max(0.0, now - stream.moved_at)  # no gap is told of it before it is over
     if stream.plan.rules.overload != "lower_rate":
         level = 0
-    return Vitals(stream.newest_at, stream.behind_s(now), level, outages, outage_s)
+    return Vitals(
+        plays=state == "playing",
+        late_s=round(beat.late_s, 3) if beat else 0.0,
+        connections=stream.connections + (beat.connections if beat else 0),
+        newest_at=stream.newest_at,
+        behind_s=stream.behind_s(now),
+        level=level,
+        outages=outages,
+        outage_s=outage_s,
+    )
 
 
 def measure(
@@ -30,7 +43,6 @@ def measure(
 ) -> None:
     """Tells the metrics how a stream is, and its totals; `ledger` has the keeper's."""
     name = stream.plan.name
-    metrics.stream(stream.status())
     metrics.vitals(name, vitals(stream, level, now))
     metrics.read(name, stream.progress, stream.from_s)
     if ledger is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from pipeline.lane import Lane
 
 READERS_IMPORT = ("pipeline.run.live.reader", "pipeline.lanes")
 """What the process of a reader imports, for a crew that can have it ready."""
+STREAMS_PER_KEEPER = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Fleet:
     `in_flight` batches of one stream may be under way at once. `max_wait_s` is how long, in media
     time, the timeline waits for a lane that has fallen silent. With `tables`, finished hours are
     written as Parquet too. With `spare` a process more has the networks loaded, for when one is
-    lost.
+    lost. Streams are divided among the `keepers` by their names.
     """
 
     lanes: tuple[Lane, ...]
@@ -31,3 +33,9 @@ class Fleet:
     about: dict[str, Any] | None = None
     tables: bool = False
     spare: bool = True
+    keepers: int = 1
+
+
+def keepers_for(streams: int) -> int:
+    """How many keepers so many streams want."""
+    return max(1, math.ceil(streams / STREAMS_PER_KEEPER))

@@ -113,6 +113,8 @@ class LiveKeeper:
         self._reached = Reached()
         self._counts: Counter[str] = Counter()
         self._state = ("", "")
+        self._noted: Note | None = None
+        self._saved = b""
         self._warm_s = {lane.name: Fraction(lane.warm_s) for lane in lanes}
         self._warm_from: dict[str, Fraction] = {}
 
@@ -135,11 +137,14 @@ class LiveKeeper:
         for answer in answers:
             if answer.mark.fresh:  # nothing before it is known to the network any more
                 self._warm_from[lane] = answer.mark.span.start + self._warm_s[lane]
+        self._noted, self._saved = None, b""
         events = self._settler.settle(lane, answers)
         return self._write(events, settle_s=time.perf_counter() - began)
 
     def note(self, note: Note) -> Kept:
         """Takes what the reader said into the books and the timeline's journal."""
+        if note != self._noted or note.gaps:
+            self._noted, self._saved = note, b""
         records: list[dict[str, Any]] = []
         if note.tie is not None and note.tie != self._tie:
             self._ties = [*self._ties, note.tie][-TIES_KEPT:]
@@ -239,13 +244,21 @@ class LiveKeeper:
         return ""
 
     def snapshot(self) -> bytes:
-        """What `revived` needs to go on here; what it covers is on the disk, or waits in it."""
-        self.sync()
+        """What `revived` needs to go on here; what it covers is on the disk, or waits in it.
+
+        Where nothing was said since the one before, that one holds, and the disk is left alone.
+        """
+        if self._saved:
+            return self._saved
+        problem = self.sync()
         marks = (self._events.bookmark, self._timeline.bookmark)
         held = (self._events.held, self._timeline.held)
         told = (self._ties, self._sender, self._reached, self._state)
         known = (told, self._counts, self._warm_from, held)
-        return pickle.dumps((self._arguments, marks, known, self._settler.snapshot()), protocol=5)
+        all_of_it = (self._arguments, marks, known, self._settler.snapshot())
+        snapshot = pickle.dumps(all_of_it, protocol=5)
+        self._saved = b"" if problem else snapshot
+        return snapshot
 
     @classmethod
     def revived(cls, snapshot: bytes) -> LiveKeeper:

@@ -1,9 +1,9 @@
-"""The supervisor's side of the keeper: what it is told of live streams, and what came of that."""
+"""The supervisor's side of the keepers: what they are told of streams, and what came of that."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,16 +16,11 @@ from pipeline.records import Failure, Mark
 from pipeline.run.crew import Crew
 from pipeline.run.live.earlier import Earlier
 from pipeline.run.live.keeper import Kept
-from pipeline.run.live.keepers import LiveKeepers
-from pipeline.run.live.lasting import Lasting
+from pipeline.run.live.keeper_pool import KeeperPool
 from pipeline.run.live.pauses import pause_s
 from pipeline.run.live.pool import nothing
-from pipeline.run.live.spare import Spare
 from pipeline.run.live.tended import StreamPlan, Tended
 
-CHECKPOINT_S = 1.0
-HUNG_S = 8.0
-STARTING_S = 30.0
 NOTES_AHEAD = 4
 """With so many notes of a stream unanswered, what is new waits: one note tells it all later."""
 
@@ -38,23 +33,27 @@ class _Books:
     when_opened: Callable[[], None] = nothing
     opened: bool = False
     failures: int = 0
-    due: float | None = None
+    due: float = 0.0
     notes: int = 0
     waiting: list[Callable[[], None]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class _Known:
-    """What the keeper told of a stream last: its books, and whether results can be written."""
+    """What the keeper told of a stream last: its books, and whether results can be written.
+
+    `shown` is what the metrics were told of that.
+    """
 
     ledger: Ledger | None = None
     problem: str = ""
     waiting: int = 0
     failures: int = 0
+    shown: tuple[int, bool, int] | None = None
 
 
 class Keeping:
-    """Has a keeper open, settle, note and finish streams; it is replaced when it dies or hangs.
+    """Has keepers open, settle, note and finish streams; each has its own.
 
     `settled(stream)` is called once for every batch whose answers are in the books, or given up.
     Books that cannot be opened are tried again, ever more rarely.
@@ -66,6 +65,7 @@ class Keeping:
         metrics: Metrics,
         tell: Callable[[str], None],
         settled: Callable[[str], None],
+        keepers: int = 1,
     ) -> None:
         self._crew = crew
         self._metrics = metrics
@@ -73,21 +73,8 @@ class Keeping:
         self._settled = settled
         self._books: dict[str, _Books] = {}
         self._known: defaultdict[str, _Known] = defaultdict(_Known)
-        self._lost = False
-        self._losses = Counter[str]()
-        metrics.keepers(self._losses)
-        self._spare = Spare(crew, "keeper", LiveKeepers)
-        self._keeper = Lasting(
-            crew,
-            "keeper",
-            "0",
-            LiveKeepers,
-            checkpoint_s=CHECKPOINT_S,
-            hung_s=HUNG_S,
-            starting_s=STARTING_S,
-            spare=self._spare,
-            alone=True,
-        )
+        self._again: dict[str, _Books] = {}
+        self._keepers = KeeperPool(crew, keepers, metrics, self._tell_of_a_keeper)
 
     def open(
         self,
@@ -150,7 +137,7 @@ class Keeping:
             stream.take_back(note)
             self._given_up(name)
 
-        self._keeper.call("note", name, note, answered=answered, given_up=given_up)
+        self._keepers.of(name).call("note", name, note, answered=answered, given_up=given_up)
 
     def finish(self, stream: Tended, gone: Callable[[], None]) -> None:
         """Closes the books of a stream; then `gone`, in any case."""
@@ -171,45 +158,39 @@ class Keeping:
         books = self._books.pop(name, None)
         for settle in books.waiting if books else ():
             settle()
-        self._keeper.call("finish", name, stream.note(), answered=finished, given_up=given_up)
+        last = stream.note()
+        self._keepers.of(name).call("finish", name, last, answered=finished, given_up=given_up)
 
     def waits_for(self) -> list[Any]:
         """The calls to wait for."""
-        return self._keeper.waits_for() + self._spare.waits_for()
+        return self._keepers.waits_for()
 
     def tick(self, ready: set[Any]) -> None:
-        """Takes answers, and replaces the keeper if it died or hangs."""
-        self._spare.tick(ready)
-        self._keeper.tick(ready)
-        if self._keeper.ready:
-            self._spare.prepare()
+        """Takes answers, replaces keepers that died or hang, and opens what could not be opened."""
+        self._keepers.tick(ready)
         now = time.monotonic()
-        for books in self._books.values():
-            if books.due is not None and now >= books.due:
+        for name, books in list(self._again.items()):
+            if self._books.get(name) is not books:  # it was finished, and may have begun anew
+                del self._again[name]
+            elif now >= books.due:
+                del self._again[name]
                 self._begin(books)
-        if self._keeper.losses != self._losses:
-            self._losses = self._keeper.losses.copy()
-            self._metrics.keepers(self._losses)
-        self._tell_of_the_keeper(self._keeper.problem)
 
     def close(self) -> None:
-        """Ends the keeper."""
-        self._spare.close()
-        self._keeper.close()
+        """Ends the keepers."""
+        self._keepers.close()
 
-    def _tell_of_the_keeper(self, problem: str) -> None:
-        """Once when there is none, however many come and go, and once when there is one again."""
-        if bool(problem) != self._lost:
-            self._lost = bool(problem)
-            for name in self._books:
-                self._known[name].failures += self._lost
+    def _tell_of_a_keeper(self, number: int, problem: str) -> None:
+        for name in self._books:
+            if self._keepers.number(name) == number:
+                self._known[name].failures += bool(problem)
                 self._tell_of_sink(name)
-            told = f"{problem}; what the next one is to be told waits" if problem else ""
-            self._tell(told or "the keeper answers again")
+        told = f"{problem}; what the next one is to be told waits" if problem else ""
+        self._tell(told or f"the keeper {number} answers again")
 
     def _begin(self, books: _Books) -> None:
         """Has books opened; once more after a while if that cannot be done now."""
-        books.due, name = None, str(books.args[0])
+        name = str(books.args[0])
 
         def answered(calls: list[Any]) -> None:
             try:
@@ -230,10 +211,12 @@ class Keeping:
                 books.failures += 1
                 # The first is tried again soon, but not at once: it was no accident of a process.
                 books.due = time.monotonic() + pause_s(books.failures + 1)
+                self._again[name] = books
 
         lost = partial(failed, "its books cannot be opened: a keeper after the other failed")
-        self._keeper.call("open", *books.args, answered=answered, given_up=lost)
-        self._keeper.checkpoint_soon()
+        keeper = self._keepers.of(name)
+        keeper.call("open", *books.args, answered=answered, given_up=lost)
+        keeper.checkpoint_soon()
 
     def _took_answers(self, name: str, lane: str, marks: Sequence[Mark], calls: list[Any]) -> None:
         if self._took(name, calls, lane) or name not in self._books:
@@ -266,7 +249,8 @@ class Keeping:
         answered: Callable[[list[Any]], None],
     ) -> None:
         failed = partial(self._given_up_answers, name, lane, marks)
-        self._keeper.call("settle", name, lane, answers, answered=answered, given_up=failed)
+        keeper = self._keepers.of(name)
+        keeper.call("settle", name, lane, answers, answered=answered, given_up=failed)
 
     def _given_up(self, name: str) -> None:
         self._tell(f"{name}: a call of the keeper failed twice and was given up")
@@ -285,7 +269,8 @@ class Keeping:
         known = self._known[name]
         known.ledger, known.waiting = kept.ledger, kept.waiting
         self._trouble(name, kept.problem)
-        self._metrics.wrote(kept.digests)
+        if kept.digests:
+            self._metrics.wrote(kept.digests)
         self._metrics.written(name, kept.delays_s)
         if lane:
             self._metrics.settled(lane, kept.settle_s, kept.sink_s)
@@ -301,5 +286,8 @@ class Keeping:
 
     def _tell_of_sink(self, name: str) -> None:
         known = self._known[name]
-        failing = self._lost or bool(known.problem)
-        self._metrics.sink(name, known.waiting, failing=failing, failures=known.failures)
+        failing = bool(known.problem) or self._keepers.away(name)
+        shown = (known.waiting, failing, known.failures)
+        if shown != known.shown:
+            known.shown = shown
+            self._metrics.sink(name, known.waiting, failing=failing, failures=known.failures)

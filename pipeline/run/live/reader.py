@@ -115,6 +115,7 @@ class LiveReader:
             outage=begin.outage,
             goes_on=begin.goes_on,
             max_lag_s=rules.max_lag_s,
+            vectors=any(lane.vectors for lane in lanes),
         )
         self._outbox = Outbox(
             {lane.name: lane.batch for lane in lanes},

@@ -18,6 +18,8 @@ STEP_S = 0.5
 """How long a reader may keep a call when it has nothing to give."""
 HOLD_SHARE = 0.5
 """With a batch under way for this share of `max_lag_s`, more would only be late as well."""
+STOP_S = 1.5
+"""How long a reader may take to end by itself; FFmpeg may never return."""
 DEAF_S = 3.0
 STARTING_S = 30.0
 OPENING_SLACK_S = 2.0
@@ -107,14 +109,18 @@ class Readers:
         stream.lose(why, reason, time.monotonic())
 
     def stop(self, stream: Tended) -> None:
-        """Lets the reader end by itself: what it has cut still comes."""
+        """Lets the reader end by itself for a moment: what it has cut still comes."""
+        stream.stop_by = time.monotonic() + STOP_S
         if stream.worker is not None:
             self._crew.call(stream.worker, "stop")
 
-    def end(self, stream: Tended, reason: str) -> None:
-        """Ends the reader; what waited inside is counted under `reason`."""
-        self._kill(stream)
-        stream.settle_reader(reason)
+    def wind_up(self, stream: Tended, now: float) -> None:
+        """Ends the reader of a stream that was stopped, once it has come to its end or is late."""
+        assert stream.stop_by is not None
+        late, ended = now > stream.stop_by, stream.beat is not None and stream.beat.ended
+        if stream.worker is not None and (late or ended):
+            self._kill(stream)
+            stream.settle_reader("stopped")
 
     def close(self, streams: Iterable[Tended]) -> None:
         """Ends every reader at once."""

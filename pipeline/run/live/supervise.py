@@ -1,7 +1,7 @@
 """The supervisor: streams as they are wanted against streams as they run.
 
 One loop, which never waits for longer than a tick: it asks readers for batches, hands them to the
-pool and the answers to the keeper, replaces whoever dies or hangs, and obeys who adds or removes
+pool and the answers to the keepers, replaces whoever dies or hangs, and obeys who adds or removes
 streams. It looks at streams of which something came or whose time has come, and leaves the others
 alone. Nothing in it looks at a pixel.
 """
@@ -32,8 +32,6 @@ from pipeline.run.workers import Step
 
 TICK_S = 0.1
 NOTE_S = 1.0
-STOP_S = 1.5
-"""How long a reader may take to end by itself; FFmpeg may never return."""
 SETTLE_S = 3.5
 DRAIN_S = 6.0
 CHANGED = "its settings were changed"
@@ -61,7 +59,7 @@ class Supervisor:
         self._ticked_at = time.monotonic()
         self._readers = Readers(crew, fleet.in_flight, metrics)
         self._pressure = self._readers.pressure
-        self._keeping = Keeping(crew, metrics, tell, self._settled)
+        self._keeping = Keeping(crew, metrics, tell, self._settled, fleet.keepers)
         self._pool = LivePool(
             crew,
             fleet.lanes,
@@ -177,7 +175,6 @@ class Supervisor:
     def _stop(self, stream: Tended) -> None:
         """Lets its reader end by itself for a moment, then ends it."""
         if stream.stop_by is None:
-            stream.stop_by = time.monotonic() + STOP_S
             self._readers.stop(stream)
             self._agenda.touch(stream.plan.name)
 
@@ -204,10 +201,7 @@ class Supervisor:
 
     def _wind_up(self, stream: Tended, now: float) -> None:
         assert stream.stop_by is not None
-        if stream.worker is not None and (
-            now > stream.stop_by or (stream.beat is not None and stream.beat.ended)
-        ):
-            self._readers.end(stream, "stopped")
+        self._readers.wind_up(stream, now)
         if stream.worker is None and (not stream.in_flight or now > stream.stop_by + SETTLE_S):
             stream.closing = True
             self._pool.forget(stream.plan.name)

@@ -23,6 +23,7 @@ GAPS_HELD = 1000
 MOST_UNTOLD = 3
 """After so many notes in a row that nobody could take, what such a one tells is given up."""
 GIVEN_UP = "gaps_given_up"
+NOTHING = Progress.nothing()
 SLOW_S = 2.0
 SLOW = "its folder in the results does not answer: does the disk hang?"
 
@@ -89,7 +90,7 @@ class Tended:
     restarts: int = 0
     deaths: int = 0
     beat: Beat | None = None
-    base: Progress = field(default_factory=Progress.nothing)
+    base: Progress = NOTHING
     before: Counter[str] = field(default_factory=Counter)
     indices: dict[str, int] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
@@ -121,7 +122,9 @@ class Tended:
     @property
     def progress(self) -> Progress:
         """Totals of all its readers."""
-        return self.beat.progress.after(self.base) if self.beat else self.base
+        if self.beat is None:
+            return self.base
+        return self.beat.progress if self.base is NOTHING else self.beat.progress.after(self.base)
 
     @property
     def troubles(self) -> Counter[str]:

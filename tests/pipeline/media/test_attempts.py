@@ -8,7 +8,7 @@ from tenacity import RetryCallState, RetryError
 
 from pipeline.errors import SourceAbsent, SourceError, SourceRefused, SourceUnreadable
 from pipeline.media.address import LiveAddress
-from pipeline.media.attempts import KNOCK_S, knock, retrying
+from pipeline.media.attempts import KNOCK_S, knock, pause_after, retrying
 
 
 def address(port: int) -> LiveAddress:
@@ -99,3 +99,9 @@ def test_who_was_long_away_is_not_made_to_wait_for_being_slow() -> None:
     assert 0.25 <= pauses[30] <= 0.75
     assert pauses[37] == 15
     assert 30 <= pauses[38] <= 40
+
+
+def test_connections_that_did_not_hold_are_made_again_soon_if_they_brought_something() -> None:
+    assert pause_after(1, brought=False) == 0.0
+    assert pause_after(8, brought=False) > 10
+    assert max(pause_after(shorts, brought=True) for shorts in range(40)) <= 1

@@ -257,6 +257,20 @@ def test_the_tick_is_the_sources_own_where_that_is_exact() -> None:
     assert shown == Shown(0, 3003, TS)
 
 
+def test_a_picture_that_comes_before_the_claimed_end_of_the_last_one_moves_no_clock() -> None:
+    times = [(40 * n, 1_000_000 if 5 < n < 9 else 40) for n in range(20)]
+    spans, gaps = shown([*times])
+    assert [span.start for span in spans] == [Fraction(n, 25) for n in range(20)]
+    assert gaps == []
+
+
+def test_no_picture_lasts_longer_than_there_is_time_for() -> None:
+    anchor = Anchor(Fraction(0))
+    anchor.longest_jump = Fraction(10)
+    spans, _ = shown([(0, 40), (40, 1_000_000), (None, 40)], anchor=anchor)
+    assert spans[-1].start == Fraction(40, 1000) + 10
+
+
 def test_a_leap_that_there_was_no_time_for_is_of_a_clock_that_was_set() -> None:
     anchor = Anchor(Fraction(0))
     anchor.longest_jump = Fraction(10)

@@ -16,8 +16,10 @@ from av.packet import Packet
 from pipeline.media.address import OpenPlan
 from pipeline.media.damage import HEALS_S, Damage
 from pipeline.media.decode import Decoder
+from pipeline.media.kinds import Kind
 from pipeline.media.opening import exact
 from pipeline.records import Frame, Gap
+from tests.clips import Picture, Recipe, make
 from tests.live import barcode, footage
 from tests.live.footage import Clip
 
@@ -217,3 +219,15 @@ def _encoded(stream: Any, field: Any, frames: int) -> Iterator[Packet[Any]]:
         frame.pts, frame.time_base = number, Fraction(1, GOP)
         yield from stream.encode(frame.reformat(format="yuv420p"))
     yield from stream.encode(None)
+
+
+def test_how_long_a_picture_claims_to_be_shown_is_not_believed_on_its_way(tmp_path: Path) -> None:
+    times = tuple(Fraction(n, 25) for n in (0, 1, 2, 125, 126))
+    film = make(tmp_path, Recipe(picture=Picture(times=times), sound=None))
+    ends = []
+    kinds: tuple[Kind, ...] = ("file", "rtmp")
+    for kind in kinds:
+        plan = OpenPlan(str(film), str(film), kind, None, {}, "file", None)
+        with Decoder(plan, media={"video"}) as decoder:
+            ends.append([item.span.end for item in decoder.items() if isinstance(item, Gap)])
+    assert ends == [[], [5]]

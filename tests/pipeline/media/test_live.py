@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
@@ -92,7 +92,7 @@ def untimed(film: Path, path: Path) -> Path:
     return path
 
 
-def pid_of(packet: bytes) -> int:
+def pid_of(packet: bytes | bytearray) -> int:
     """Which stream of an MPEG-TS a packet belongs to."""
     return int.from_bytes(packet[1:3], "big") & 0x1FFF
 
@@ -130,6 +130,14 @@ def test_media_time_goes_on_over_an_outage(clips: dict[str, Path]) -> None:
     assert [frame.index for frame in frames] == list(range(100))
     assert {frame.pixels.width for frame in frames} == {96, 64}
     assert source.pulse.connections == 2
+
+
+def test_frames_know_what_moves_where_that_is_wanted(clips: dict[str, Path]) -> None:
+    for vectors in (True, False):
+        with sender(clips["one"]) as address:
+            items = read(LiveSource(address, "yard", BOTH, vectors=vectors), 1)
+        moving = [item.moving for item in items if isinstance(item, Frame)]
+        assert any(share is not None for share in moving) == vectors
 
 
 def test_an_outage_is_a_gap_with_its_reason(clips: dict[str, Path]) -> None:
@@ -172,6 +180,30 @@ def test_a_first_picture_that_tells_no_time_is_known_when_it_comes_again(tmp_pat
         items = read(source, 2)
     assert len(media_of(items)["video"]) == 9
     assert source.troubles["video", "came_twice"] == 9
+
+
+class Noted(Event):
+    """Notes how long it was waited for, and does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout or 0.0)
+        return super().wait(0)
+
+
+def test_who_breaks_off_again_and_again_but_brings_pictures_is_not_missed_for_long(
+    clips: dict[str, Path],
+) -> None:
+    stopped = Noted()
+    with sender(*[clips["one"]] * 8) as address:
+        source = LiveSource(address, "yard", BOTH)
+        source._stopped = stopped
+        read(source, 8)
+    assert len(stopped.waits) >= 7
+    assert max(stopped.waits) <= 1
 
 
 def test_a_medium_that_is_gone_does_not_hold_up_the_other(clips: dict[str, Path]) -> None:

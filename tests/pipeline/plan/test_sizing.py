@@ -70,7 +70,13 @@ def test_nodes_are_as_many_as_the_scarcer_thing_wants() -> None:
 def test_a_witness_more_where_one_supervisor_is_not_enough() -> None:
     assert plan(WISH, COSTS).witnesses == 1
     assert plan(replace(WISH, streams=401), COSTS).witnesses == 4  # 3.2 cores for supervisors
-    assert plan(replace(WISH, streams=401, lanes=("sound",)), COSTS).witnesses == 3  # 200 each
+    few = replace(WISH, streams=401, lanes=("sound",), streams_per_witness=150)
+    assert plan(few, COSTS).witnesses == 3
+
+
+def test_a_keeper_for_every_two_hundred_streams_and_one_that_stands_by() -> None:
+    of = {count: plan(replace(WISH, streams=count, lanes=("sound",)), COSTS) for count in (10, 240)}
+    assert {count: found.memory_mib["keeper"] for count, found in of.items()} == {10: 100, 240: 150}
 
 
 def test_gpus_only_as_somebody_says() -> None:

@@ -71,3 +71,43 @@ def test_where_nobody_answers_a_lease_has_to_run_out() -> None:
         done = ray.remote(ray_crew.kill_process).remote(2**22)
         ray.wait([done], timeout=30)
         assert ray_crew.Ending(time.monotonic() + 60, killed=done).over
+
+
+def stood_by(crew: RayCrew, first: RayWorker) -> int:
+    """The process that is ready for the next reader, once it is."""
+    import ray
+
+    began = time.monotonic()
+    while not crew.stands_by:
+        assert time.monotonic() - began < WITHIN_S
+        counted(crew, first)
+    assert crew._spare is not None
+    pid = int(ray.get(crew._spare[0].whereabouts)[1])
+    assert crew.pids()[pid] == "reader"
+    return pid
+
+
+def test_the_next_reader_has_a_process_that_stood_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    from pipeline.run import ray_crew
+
+    monkeypatch.setattr(ray_crew, "STANDS_BY_S", 0.0)
+    with ray_crew.started(3, 0.0) as crew:
+        first = crew.start("reader", "yard", deque)
+        assert counted(crew, first) == 0
+        pid = stood_by(crew, first)
+        with pytest.raises(WorkerDied, match="has not ended yet"):
+            crew.start("reader", "yard", deque)
+        monkeypatch.setattr(ray_crew, "LEASE_S", 1.0)
+        second = crew.start("reader", "gate", partial(deque, [1, 1]))
+        assert ray.get(second.whereabouts)[1] == pid
+        assert counted(crew, second) == 2
+        began = time.monotonic()
+        while ray_crew.lives(pid):  # nobody asks it for anything: its lease runs out
+            assert time.monotonic() - began < WITHIN_S
+            counted(crew, first)
+        lost = stood_by(crew, first)
+        os.kill(lost, signal.SIGKILL)
+        third = crew.start("reader", "door", partial(deque, [1]))
+        assert counted(crew, third) == 1

@@ -67,10 +67,10 @@ def test_two_workers_learn_what_one_learns(tmp_path: Path, monkeypatch: pytest.M
     assert two["training"]["final_loss"] == pytest.approx(one["training"]["final_loss"], abs=2e-4)
 
 
-def run(body: Callable[..., Any], tell: Callable[..., None], folder: Path) -> Any:
+def run(body: Callable[..., Any], tell: Callable[..., None], folder: Path, workers: int = 2) -> Any:
     from pipeline.run.ray_train import _Training
 
-    return _Training(2, body, tell, str(folder)).result()
+    return _Training(workers, body, tell, str(folder)).result()
 
 
 def test_a_worker_that_dies_ends_the_training(one_ray: None, tmp_path: Path) -> None:
@@ -108,4 +108,4 @@ def test_what_is_told_may_interrupt(one_ray: None, tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(body, interrupt, tmp_path)
+        run(body, interrupt, tmp_path, workers=1)

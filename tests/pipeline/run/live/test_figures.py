@@ -22,7 +22,7 @@ from pipeline.measure.values import Metrics
 from pipeline.media.address import LiveAddress
 from pipeline.media.pulse import Reached, State
 from pipeline.records import Mark, Prediction, Span
-from pipeline.run.live import keeping, lasting
+from pipeline.run.live import keeper_pool, keeping, lasting
 from pipeline.run.live.earlier import Earlier
 from pipeline.run.live.figures import measure, vitals
 from pipeline.run.live.reader import Beat, ReadingRules
@@ -227,7 +227,7 @@ class Watch:
 )
 def test_keepers_come_and_go_and_totals_are_those_of_the_books(steps: list[str]) -> None:
     with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keeping, "CHECKPOINT_S", 0.0)
+        patch.setattr(keeper_pool, "CHECKPOINT_S", 0.0)
         for module in (keeping, lasting):
             patch.setattr(module, "pause_s", lambda _: 0.0)
         watch = Watch(Path(place))

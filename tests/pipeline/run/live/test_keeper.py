@@ -209,3 +209,22 @@ def test_finished_hours_are_there_as_parquet(tmp_path: Path) -> None:
         event["start_utc"] for event in written(tmp_path, "*.jsonl")["events"]
     ]
     assert {row["warming_up"] for row in rows} == {True, False}
+
+
+def test_where_nothing_was_said_the_disk_is_left_alone(tmp_path: Path) -> None:
+    keepers = begun(tmp_path)
+    keepers.settle("yard", LANE.name, [answer(0)])
+    keepers.note("yard", note(1))
+    checkpoint = keepers.checkpoint()
+    before = (tmp_path / "summary.json").stat().st_ino
+    keepers.note("yard", note(1))
+    assert keepers.checkpoint() == checkpoint
+    assert (tmp_path / "summary.json").stat().st_ino == before
+    keepers.note("yard", note(2))
+    keepers.checkpoint()
+    assert json.loads((tmp_path / "summary.json").read_text())["frames"] == 2
+    keepers.settle("yard", LANE.name, [answer(1)])
+    keepers.checkpoint()
+    book = json.loads((tmp_path / "summary.json").read_text())["ledger"]["lanes"][LANE.name]
+    assert book["analysed"] == 2
+    keepers.close()

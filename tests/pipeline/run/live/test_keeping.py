@@ -116,7 +116,7 @@ def test_answers_under_which_every_keeper_dies_leave_no_hole(tmp_path: Path) -> 
         "the keeper 0 ended: killed, crashed or out of memory;"
         " what the next one is to be told waits",
         "yard: a call of the keeper failed twice and was given up",
-        "the keeper answers again",
+        "the keeper 0 answers again",
     ]
     book = json.loads((tmp_path / "summary.json").read_text())["ledger"]["lanes"][LANE.name]
     assert (book["analysed"], book["failed"]) == (1, {"answers_lost": 2})

@@ -40,7 +40,7 @@ from pipeline.measure.page import MetricsPage
 from pipeline.measure.values import Metrics
 from pipeline.media.address import LiveAddress
 from pipeline.media.pulse import Reached
-from pipeline.records import Digest, Span
+from pipeline.records import Digest, Medium, Span
 from pipeline.run.job import Job, build_lanes, name_sources
 from pipeline.run.live.figures import measure
 from pipeline.run.live.reader import Beat
@@ -49,7 +49,7 @@ from pipeline.run.local import run_local
 
 EVERY_S = 15.0
 BEGINNING_S = 4
-LANES = {"action": "video", "instances": "video", "sound": "audio"}
+LANES: dict[str, Medium] = {"action": "video", "instances": "video", "sound": "audio"}
 LABELS = {
     "action": ("walking_left", "walking_right", "parting", "gathering"),
     "instances": ("person",),
@@ -151,7 +151,7 @@ def page_cost(streams: int, seconds: int) -> None:
     metrics = Metrics()
     fleet = [Stream(f"camera-{number:04}", number) for number in range(streams)]
     for stream in fleet:
-        metrics.begin(stream.name, live=True)
+        metrics.begin(stream.name, live=True, lanes=LANES)
     for _ in range(3 * max(map(len, LABELS.values()))):  # every label of every stream was there
         for stream in fleet:
             stream.second()

@@ -25,6 +25,33 @@ READERS_LOST = (
 """Why readers of live streams are replaced."""
 OUTAGES = ("ended", "broke_off", "fell_silent", "unreadable", "no_new_file", *READERS_LOST[:-1])
 """What ends the playing of a live stream: the sender, the way, or the loss of its reader."""
+DROPPED = ("lower_rate", "drop_oldest", "lag", "closed", "stopped", *READERS_LOST)
+"""Why frames and samples of live streams are given up."""
+FAILED = ("pool_member_lost", "windows_lost", "answers_lost")
+"""Why windows of live streams have no answer, but for what a network raises."""
+TROUBLES = {
+    "video": (
+        "corrupt_packet",
+        "corrupt_frame",
+        "damaged_frames",
+        "missing_packets",
+        "jumped_packets",
+        "doubted_pts",
+        "came_twice",
+        "nothing_decoded",
+    ),
+    "audio": (
+        "corrupt_packet",
+        "missing_packets",
+        "jumped_packets",
+        "doubted_pts",
+        "overlap_samples",
+        "came_twice",
+        "nothing_decoded",
+    ),
+    "container": ("corrupt_packet",),
+}
+"""What decoders meet in live streams, by medium."""
 WORKERS_LOST = ("died", "hung", "failed")
 """Why pool members and keepers are replaced."""
 Kind = Literal["counter", "gauge", "histogram", "info"]

@@ -13,8 +13,16 @@ from pipeline.ledger import Ledger
 from pipeline.measure.build import network, versions
 from pipeline.measure.series import EXEMPLAR_CHARACTERS, Series
 from pipeline.measure.vitals import Vitals
-from pipeline.metrics import OTHER, OUTAGES, READERS_LOST, WORKERS_LOST
-from pipeline.records import Digest
+from pipeline.metrics import (
+    DROPPED,
+    FAILED,
+    OTHER,
+    OUTAGES,
+    READERS_LOST,
+    TROUBLES,
+    WORKERS_LOST,
+)
+from pipeline.records import Digest, Medium
 
 if TYPE_CHECKING:
     from pipeline.batch.tally import Tally
@@ -52,8 +60,14 @@ class Metrics(Series):
         for lane in lanes:
             self.inform("model", network(lane), lane.name)
 
-    def begin(self, stream: str, *, live: bool = False) -> None:
-        """A stream begins; what can be counted of it is 0 and not unknown from now on."""
+    def begin(
+        self, stream: str, *, live: bool = False, lanes: Mapping[str, Medium] | None = None
+    ) -> None:
+        """A stream begins; what can be counted of it is 0 and not unknown from now on.
+
+        Of a live one with these lanes, and the medium of each, also whatever may go wrong, so that
+        faults bring no series: what jumps from nothing to 1 is no increase to Prometheus.
+        """
         self.begin_stream(stream)
         self._progress[stream] = Progress.nothing()
         self.add("books_not_closed", by=0)
@@ -67,6 +81,14 @@ class Metrics(Series):
             self.add("stream_outages", stream, reason, by=0)
         for reason in READERS_LOST:
             self.add("readers_lost", stream, reason, by=0)
+        for lane in lanes or {}:
+            for reason in DROPPED:
+                self.add("dropped", stream, lane, reason, by=0)
+            for reason in FAILED:
+                self.add("failed", stream, lane, reason, by=0)
+        for medium in sorted({"container", *(lanes or {}).values()}):
+            for kind in TROUBLES[medium]:
+                self.add("decode_troubles", stream, f"{medium}_{kind}", by=0)
 
     def forget(self, stream: str) -> None:
         """Removes every series of a stream that is no more, and takes nothing of it any more."""

@@ -147,7 +147,8 @@ class Supervisor:
         home = self._count % self._fleet.members
         self._count += 1
         self._streams[name] = Tended(plan, home, begin or Begin(), opens=True)
-        self._metrics.begin(name, live=True)
+        media = {lane.name: lane.medium for lane in plan.lanes}
+        self._metrics.begin(name, live=True, lanes=media)
         self._looks.begin(name, self._fleet.out / name)
         self._pool.share(name, plan.weight, priority=plan.priority)
         self._agenda.touch(name)

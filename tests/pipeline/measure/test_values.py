@@ -7,6 +7,7 @@ import urllib.request
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
+from typing import get_args
 
 import psutil
 import pytest
@@ -18,9 +19,10 @@ from pipeline.ledger import LaneBook, Ledger
 from pipeline.measure.page import MetricsPage
 from pipeline.measure.values import KEPT_SOURCES, MOST_LABELS, Metrics
 from pipeline.media.scan_audit import Audit
-from pipeline.metrics import OUTAGES, WORKERS_LOST
+from pipeline.metrics import DROPPED, FAILED, OUTAGES, TROUBLES, WORKERS_LOST
 from pipeline.records import Digest, Mark, Span
 from pipeline.run.backlog import Task
+from pipeline.run.live.outbox import Reason
 from pipeline.run.workers import Step
 from pipeline.testing import brightness_lane
 
@@ -179,6 +181,25 @@ def test_a_live_stream_begins_with_nothing_unknown_and_leaves_nothing() -> None:
         "books_not_closed_total counter\n",
         "books_not_closed_total counter\nwitness_books_not_closed_total 0.0\n",
     )
+
+
+def test_faults_bring_no_series() -> None:
+    metrics = Metrics()
+    metrics.begin("a", live=True, lanes={"action": "video", "sound": "audio"})
+    for name in ("analysed", "gated", "not_sampled", "books_open"):
+        metrics.add(name, "a", "action", by=0)
+    before = metrics.page().count("\n")
+    lost = dict.fromkeys(DROPPED, 3)
+    book = LaneBook("video", 90, 9, dropped=Counter(lost), failed=Counter(dict.fromkeys(FAILED, 1)))
+    kinds = {f"{medium}_{kind}": 2 for medium in TROUBLES for kind in TROUBLES[medium]}
+    metrics.books("a", Ledger(troubles=Counter(kinds), lanes={"action": book}))
+    assert value(metrics, "witness_dropped_total", stream="a", lane="action", reason="lag") == 3
+    assert value(metrics, "witness_decode_troubles_total", stream="a", kind="audio_came_twice") == 2
+    assert metrics.page().count("\n") == before
+
+
+def test_what_an_outbox_gives_up_is_among_the_words() -> None:
+    assert set(get_args(Reason)) <= set(DROPPED)
 
 
 def test_of_very_many_sources_the_last_stay() -> None:

@@ -39,7 +39,7 @@ def test_size_rate_sound_and_codec_change_behind_an_address(shoot: Shoot, tmp_pa
         RtspServer(dict(mounts)) as one,
         # Replacing drops every client of a server.
         RtspServer(dict(mounts)) as other,
-        Watching(tmp_path) as watching,
+        Watching(tmp_path, in_flight=30) as watching,
     ):
         watching.add("swapped", one.url("/a"))
         watching.add("replaced", other.url("/a"))

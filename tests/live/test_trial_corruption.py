@@ -76,5 +76,5 @@ def _kinds(watching: Watching) -> set[str]:
         sample.labels["kind"]
         for metric in watching.metrics.registry.collect()
         for sample in metric.samples
-        if metric.name == "witness_decode_troubles"
+        if metric.name == "witness_decode_troubles" and sample.value
     }

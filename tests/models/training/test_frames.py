@@ -12,6 +12,8 @@ from models.training.digits import MNIST, split_digits
 from models.training.frames import accuracy, lessons, train_frames
 from tests.models.training.toy_digits import bars, written
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_picture_is_shown_once_a_round() -> None:
     batches = lessons(bars(4), 8, seed=0)

@@ -20,6 +20,8 @@ from models.training.instances import fit_network
 from models.training.own_scene import train_instances
 from tests.models.training import toy_street
 
+pytestmark = pytest.mark.slow
+
 TINY = {
     "body": "compact",
     "classes": 1,

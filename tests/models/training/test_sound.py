@@ -14,6 +14,8 @@ from models.training.sound_sources import PACKAGES, SIX
 from models.training.sound_task import TASKS
 from models.wavenet import load_sound
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "asterisk-core-sounds-en-wav": "sounds/{}.wav",
     "hydrogen-drumkits": "kits/kit{}/snare.wav",

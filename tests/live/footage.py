@@ -30,7 +30,7 @@ class Clip:
     sound: str | None = "aac"
     video: str = "libx264"
     ending: str = "mp4"
-    gop_s: int = 1
+    gop_s: float = 1
     grain: int = 10
     first_number: int = 0
 
@@ -124,7 +124,7 @@ def _video(container: Any, clip: Clip) -> Any:
     stream.width, stream.height = clip.size
     stream.pix_fmt = "yuvj420p" if clip.video == "mjpeg" else "yuv420p"
     context = stream.codec_context
-    context.gop_size, context.max_b_frames = clip.gop_s * clip.rate, 0
+    context.gop_size, context.max_b_frames = int(clip.gop_s * clip.rate), 0
     if clip.video == "libx264":
         # One slice, parameter sets before every key frame: like the cameras of the field.
         context.options = {

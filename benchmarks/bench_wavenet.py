@@ -9,6 +9,8 @@ Without cached state, the network would hear the past again for every hop: the l
 to give the same answer, as much as it reaches back. Both are timed in the same runtime and with
 the same code as the hop, and once by the network's own `forward`, as it is trained. How far the
 answers are from the stream's is told beside.
+
+Last comes the form that reads every sample (models/generative.py), as unusual sounds are told.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from models.generative import GenerativeWaveNet
 from models.runtime import RUNTIMES, RuntimeUnavailable, get_runtime
 from models.runtime.sound import RunningWaveNet, run_sound
 from models.wavenet import WaveNet, load_sound
@@ -30,6 +33,7 @@ HOPS = 40
 ONE = "one stream, hop by hop"
 MANY = 32
 BATCH = f"{MANY} streams in a batch"
+AGAIN = "the last second again for every hop"
 Clock = Callable[[], float]  # seconds
 Way = tuple[Callable[[], object], int]  # what runs, and how many stream-hops that makes
 
@@ -64,7 +68,7 @@ def ways(network: WaveNet, running: RunningWaveNet) -> dict[str, Way]:
     second, reach = reached(network)
     return {
         ONE: streamed(1, 1),
-        "the last second again for every hop": again(afresh, second),
+        AGAIN: again(afresh, second),
         f"all it reaches back, {reach / 10:.1f} s, again": again(afresh, reach),
         "the last second, by the plain forward": again(network, second),
         f"the last {reach / 10:.1f} s, by the plain forward": again(network, reach),
@@ -75,6 +79,22 @@ def ways(network: WaveNet, running: RunningWaveNet) -> dict[str, Way]:
         f"{MANY} streams, all {reach / 10:.1f} s again": again(afresh, reach, MANY),
         f"{MANY} streams, the last second, plain": again(network, second, MANY),
     }
+
+
+def sample_ways(network: GenerativeWaveNet, hop: int, second: int) -> dict[str, Way]:
+    """One stream through the form that reads every sample, with cached state and without."""
+    past = torch.randn(1, second) * 0.1
+    before = network.initial_state(1)
+
+    def streamed() -> None:
+        state = before
+        for chunk in past.split(hop, dim=-1):
+            _, state = network.surprise(chunk, hop, state)
+
+    def again() -> None:
+        network.surprise(past, hop, before)
+
+    return {ONE: (streamed, second // hop), AGAIN: (again, 1)}
 
 
 def reached(network: WaveNet) -> tuple[int, int]:
@@ -109,8 +129,14 @@ def measured(chosen: dict[str, Way], rounds: int, clock: Clock) -> dict[str, lis
 
 def report(network: WaveNet, running: RunningWaveNet, rounds: int, clock: Clock) -> None:
     """Prints costs and ratios of one runtime."""
-    seconds = measured(ways(network, running), rounds, clock)
     hop_s = network.hop / network.sample_rate
+    tell(measured(ways(network, running), rounds, clock), hop_s)
+    second, whole = errors(network, running)
+    print(f"  logits of the last second alone are off by {second:.2g}, of the whole {whole:.2g}")
+
+
+def tell(seconds: dict[str, list[float]], hop_s: float) -> None:
+    """Prints what a hop costs by every way, and how it compares with one stream hop by hop."""
     for name, costs in seconds.items():
         cost = statistics.median(costs)
         told = [f"{compared(costs, seconds[ONE])} of one hop"]
@@ -120,8 +146,6 @@ def report(network: WaveNet, running: RunningWaveNet, rounds: int, clock: Clock)
             f"  {name:38s} {1000 * cost:7.3f} ms a hop, {hop_s / cost:6.0f} streams a core, "
             f"{', '.join(told)}"
         )
-    second, whole = errors(network, running)
-    print(f"  logits of the last second alone are off by {second:.2g}, of the whole {whole:.2g}")
 
 
 def compared(costs: list[float], others: list[float]) -> str:
@@ -152,6 +176,10 @@ def main() -> None:
             continue
         print(name)
         report(network, running, arguments.rounds, clock)
+    hop, rate = network.hop, network.sample_rate
+    by_sample = GenerativeWaveNet().eval()
+    print(f"sample by sample, {sum(p.numel() for p in by_sample.parameters()):,} parameters, eager")
+    tell(measured(sample_ways(by_sample, hop, rate), arguments.rounds, clock), hop / rate)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ JOBS ?= 2
 OUT ?= out
 OTHER_PYTHONS ?= 3.12 3.13
 SOURCES := pipeline models tests examples benchmarks docs deploy
-export PYTHON
+export PYTHON TORCH_INDEX VENV
 
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 # What is installed from there stays when the rest is asked for.

@@ -36,7 +36,7 @@ from pipeline.plan.costs import (
 
 if TYPE_CHECKING:
     from pipeline.plan.films import Decoding, Film
-    from pipeline.plan.networks import Network
+    from pipeline.plan.networks import Networks
     from pipeline.plan.trial import Trial
 
 GOOD, FAILED = 0, 3
@@ -121,7 +121,7 @@ class Measured:
     lanes: Sequence[Lane]
     films: Mapping[str, Film]
     decodings: Mapping[str, Decoding]
-    networks: Mapping[str, Network]
+    networks: Networks
     trial: Trial
     keeper_stream_ms: float
 
@@ -130,31 +130,22 @@ def assembled(measured: Measured) -> Costs:
     """The costs: what the trial took beyond decoding and networks goes to who took it."""
     lanes, tried = measured.lanes, measured.trial
     total = sum(tried.windows.values()) or 1.0
-    networks_ms = sum(tried.calls[lane.name] * _call_ms(lane, measured) for lane in lanes)
-    member, roles = tried.roles["member"], tried.roles
+    roles = tried.roles
     idle_ms = measured.keeper_stream_ms * len(measured.films)
     return Costs(
         machine=this_machine(),
         sizes={size: _size(size, measured) for size in measured.films},
         lanes={lane.name: _lane(lane, measured) for lane in lanes},
         processes=ProcessCosts(
-            member_ms=_least(member.cores * 1000 - networks_ms) / total,
+            member_stream_ms=measured.networks.stream_ms,
             supervisor_ms=roles["supervisor"].cores * 1000 / total,
             keeper_ms=_least(roles["keeper"].cores * 1000 - idle_ms) / total,
             keeper_stream_ms=measured.keeper_stream_ms,
-            member_mib=member.mib,
+            member_mib=roles["member"].mib,
             supervisor_mib=roles["supervisor"].mib,
             keeper_mib=roles["keeper"].mib,
         ),
     )
-
-
-def _call_ms(lane: Lane, measured: Measured) -> float:
-    """A call of the trial: between one with a single window and a full one."""
-    network, tried = measured.networks[lane.name], measured.trial
-    windows = tried.windows[lane.name] / (tried.calls[lane.name] or 1.0)
-    each = (network.full_ms * lane.batch - network.call_ms) / max(1, lane.batch - 1)
-    return network.call_ms + max(0.0, windows - 1) * each
 
 
 def _size(size: str, measured: Measured) -> SizeCosts:
@@ -184,7 +175,7 @@ def _reader_ms(measured: Measured) -> float:
 
 def _lane(lane: Lane, measured: Measured) -> LaneCosts:
     known = {config.name: config for config in RunConfig().lanes}
-    config, network = known[lane.name], measured.networks[lane.name]
+    config, network = known[lane.name], measured.networks.lanes[lane.name]
     fixed = not hasattr(config, "rate_hz")
     if not fixed:
         rate = PLANNED_FPS
@@ -199,6 +190,7 @@ def _lane(lane: Lane, measured: Measured) -> LaneCosts:
         batch=lane.batch,
         call_ms=network.call_ms,
         full_ms=network.full_ms,
+        journey_ms=network.journey_ms,
         row_bytes=measured.trial.row_bytes[lane.name],
     )
 
@@ -276,7 +268,8 @@ def _told(costs: Costs) -> Iterator[str]:
         yield f"{name}: {lane.call_ms:.1f} ms a window alone, {lane.full_ms:.1f} ms in a full call"
     processes = costs.processes
     yield (
-        f"a window besides: {processes.member_ms:.2f} ms in a pool member,"
-        f" {processes.supervisor_ms:.2f} ms in the supervisor, {processes.keeper_ms:.2f} ms in the"
-        f" keeper, and {processes.keeper_stream_ms:.1f} ms there for a second of a stream"
+        f"a window besides: {processes.supervisor_ms:.2f} ms in the supervisor,"
+        f" {processes.keeper_ms:.2f} ms in the keeper; a second of a stream"
+        f" {processes.keeper_stream_ms:.1f} ms there, {processes.member_stream_ms:.2f} ms in a pool"
+        " member"
     )

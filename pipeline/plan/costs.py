@@ -51,9 +51,10 @@ class SizeCosts(StrictModel):
 
 
 class LaneCosts(StrictModel):
-    """A lane that ships: ms of processor time of its network, with one thread.
+    """A lane that ships: ms of processor time of a pool member, with one thread.
 
-    A call with one window takes `call_ms`, a window of a full call of `batch` windows `full_ms`.
+    A call with one window takes `call_ms`, a window of a full call of `batch` windows `full_ms`, a
+    window that another device looks at `journey_ms`.
     `rate_hz` is how many windows a second of a stream has, where nobody says another rate.
     `row_bytes` is what a window leaves in the files of events, of the clip that was watched.
     """
@@ -64,16 +65,17 @@ class LaneCosts(StrictModel):
     batch: Annotated[int, Field(ge=1)]
     call_ms: Amount
     full_ms: Amount
+    journey_ms: Amount
     row_bytes: Amount
 
 
 class ProcessCosts(StrictModel):
-    """What is not the networks' own: ms of processor time for each window, and MiB of memory.
+    """All else: ms of processor time for each window, and MiB of memory.
 
-    `keeper_stream_ms` is for a second of a stream, whatever happens in it.
+    `member_stream_ms` and `keeper_stream_ms` are for a second of a stream, whatever happens in it.
     """
 
-    member_ms: Amount
+    member_stream_ms: Amount
     supervisor_ms: Amount
     keeper_ms: Amount
     keeper_stream_ms: Amount
@@ -85,7 +87,7 @@ class ProcessCosts(StrictModel):
 class Costs(StrictModel):
     """All that a plan is made from."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     machine: Machine
     sizes: dict[str, SizeCosts]
     lanes: dict[str, LaneCosts]

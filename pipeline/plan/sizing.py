@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pipeline.errors import ConfigError
-from pipeline.plan.costs import Costs, LaneCosts, SizeCosts
+from pipeline.plan.costs import Costs, LaneCosts, ProcessCosts, SizeCosts
 from pipeline.run.live.fleet import STREAMS_PER_KEEPER, keepers_for
 
 _Found = TypeVar("_Found")
@@ -81,12 +81,13 @@ def plan(wish: Wish, costs: Costs) -> Plan:
         name: rate * passed(wish, lanes[name]) * wish.streams for name, rate in rates.items()
     }
     processes = costs.processes
-    least = networks_cores(lanes, windows, processes.member_ms, alone=False)
-    most = networks_cores(lanes, windows, processes.member_ms, alone=True)
+    full = {name: lane.full_ms for name, lane in lanes.items()}
+    alone = {name: lane.call_ms for name, lane in lanes.items()}
     gpus = None
     if wish.gpu_windows_per_s:
         gpus = math.ceil(sum(windows.values()) * wish.headroom / wish.gpu_windows_per_s)
-        least = most = sum(windows.values()) * processes.member_ms / 1000
+        full = alone = {name: lane.journey_ms for name, lane in lanes.items()}
+    least, most = (members_cores(wish, processes, windows, each) for each in (full, alone))
     members = gpus or max(1, math.ceil(least * wish.headroom))
     total = sum(windows.values())
     cores = {
@@ -158,16 +159,15 @@ def reader_cores(
     return ms / 1000
 
 
-def networks_cores(
-    lanes: Mapping[str, LaneCosts],
+def members_cores(
+    wish: Wish,
+    processes: ProcessCosts,
     windows: Mapping[str, float],
-    member_ms: float,
-    *,
-    alone: bool,
+    window_ms: Mapping[str, float],
 ) -> float:
-    """What pool members use: with each window in a call of its own, or with full calls."""
-    each = {name: lane.call_ms if alone else lane.full_ms for name, lane in lanes.items()}
-    return sum(rate * (each[name] + member_ms) for name, rate in windows.items()) / 1000
+    """What pool members use, at so many ms a window of each lane."""
+    ms = sum(rate * window_ms[name] for name, rate in windows.items())
+    return (ms + wish.streams * processes.member_stream_ms) / 1000
 
 
 def nodes(wish: Wish, cores: int, memory_gib: float) -> int | None:

@@ -43,9 +43,9 @@ class Use:
 class Trial:
     """What a run of some seconds took: its readers by stream, and the other roles.
 
-    `frames` were decoded of each stream in a second, `windows` and `calls` answered of every lane:
-    a machine that has too much to do brings fewer than there are. `row_bytes` is what a window left
-    in the files of events.
+    `frames` were decoded of each stream in a second, `windows` answered of every lane: a machine
+    that has too much to do brings fewer than there are. `row_bytes` is what a window left in the
+    files of events.
     """
 
     seconds: float
@@ -53,7 +53,6 @@ class Trial:
     readers: dict[str, Use]
     roles: dict[str, Use]
     windows: dict[str, float]
-    calls: dict[str, float]
     row_bytes: dict[str, float]
 
 
@@ -119,7 +118,6 @@ def _told(before: _Look, after: _Look, row_bytes: dict[str, float], names: list[
         readers={name: use("reader", name) for name in names},
         roles={role: use(role) for role in ("supervisor", "member", "keeper")},
         windows={name: (last[name][0] - first[name][0]) / took for name in last},
-        calls={name: (last[name][1] - first[name][1]) / took for name in last},
         row_bytes=row_bytes,
     )
 

@@ -24,10 +24,12 @@ def test_those_that_ship_know_every_lane_and_size() -> None:
     small, large = costs.sizes["360p"], costs.sizes["1080p"]
     assert 0 < small.frame_ms < large.frame_ms
     assert 0 < small.reader_mib < large.reader_mib
-    assert all(0 < lane.full_ms <= 1.5 * lane.call_ms for lane in costs.lanes.values())
+    assert all(
+        0 < lane.journey_ms < lane.full_ms <= 1.5 * lane.call_ms for lane in costs.lanes.values()
+    )
 
 
-@pytest.mark.parametrize("text", ["{", "{}", '{"format": 2}', "[1]"])
+@pytest.mark.parametrize("text", ["{", "{}", '{"format": 1}', "[1]"])
 def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "costs.json"
     path.write_text(text)

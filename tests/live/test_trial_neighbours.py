@@ -42,7 +42,8 @@ def run(street: Footage, out: Path, *, faults: bool) -> dict[str, object]:
     lanes = [number_lane(rate_hz=street.clip.rate / STEP)]
     delays: list[float] = []
     mounts = {f"/{name}": {"feed": street.feed} for name in names}
-    sick = RtspServer({"/sick": {"feed": street.feed}})
+    # A camera is a machine of its own: what it takes to start again is not to be taken from ours.
+    sick = RtspServer({"/sick": {"feed": street.feed}}, prefix=["nice", "-n", "19"])
     with (
         RtspServer(mounts) as server,
         Unlucky(sick, seed=3) as unlucky,

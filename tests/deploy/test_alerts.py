@@ -20,6 +20,8 @@ from pipeline.run.live.outbox import Reason
 from tests.deploy.monitoring import SHIPPED, Webhook, alert_manager, wait_for
 from tests.needs import need_program
 
+pytestmark = pytest.mark.slow
+
 RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
 MANAGER = SHIPPED / "alertmanager.yml"
 ALERTS = {alert.name: alert for alert in (*STREAM_ALERTS, *SHARED_ALERTS)}

@@ -26,6 +26,8 @@ from tests.deploy.images import DOCKER, ROOT, stages
 from tests.needs import need_program
 from tests.object_store import serving
 
+pytestmark = pytest.mark.slow
+
 FILE = DOCKER / "compose.yaml"
 COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

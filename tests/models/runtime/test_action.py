@@ -7,6 +7,8 @@ from models.runtime import RuntimeName, get_runtime
 from models.runtime.action import RunningAction, run_action
 from tests.networks import ACTION
 
+pytestmark = pytest.mark.slow
+
 GRAPHS: tuple[RuntimeName, ...] = ("onnx", "openvino")
 GRID = {"grid": [4, 3, 4], "hidden": 8}
 

@@ -13,6 +13,8 @@ from models.runtime.equality import best_match
 from models.runtime.instances import filled_up, run_instances
 from tests.networks import INSTANCES
 
+pytestmark = pytest.mark.slow
+
 CARD = Card("blur", "mask_rcnn", ("thing",), INSTANCES, {"min_size": 48})
 
 

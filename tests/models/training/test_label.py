@@ -14,6 +14,8 @@ from pycocotools import mask as coco_mask
 from models.training.label import contact_sheet, label_scene, sure
 from models.training.scene import Background, SceneError, foreground, median_background
 
+pytestmark = pytest.mark.slow
+
 WIDTH, HEIGHT, FRAMES = 240, 180, 70
 Picture = NDArray[np.uint8]
 Walk = tuple[float, float, float]  # start x, speed px a frame, foot y

@@ -12,6 +12,8 @@ from pycocotools import mask as coco_mask
 from pipeline.commands.label import label_command
 from tests.pipeline.commands.scenes import HEIGHT, WIDTH, walkers
 
+pytestmark = pytest.mark.slow
+
 
 def test_walkers_are_labelled_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     film, out = walkers(tmp_path), tmp_path / "labels"

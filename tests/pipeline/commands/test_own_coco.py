@@ -21,6 +21,8 @@ from tests.models.training import toy_shapes
 from tests.networks import INSTANCES
 from tests.pipeline.commands.test_own_sounds import call, flat
 
+pytestmark = pytest.mark.slow
+
 SMALL = ["--recipe", "compact-small", "--batch", "2"]
 
 

@@ -9,6 +9,8 @@ from pipeline.lanes import LaneConfig
 from pipeline.records import Mark, Prediction, Span, Window
 from tests.networks import action_lane, instances_lane, sound_lane
 
+pytestmark = pytest.mark.slow
+
 LANES = {"action": action_lane, "instances": instances_lane, "sound": sound_lane}
 SHAPES = {"action": (24, 32, 3), "instances": (48, 64, 3), "sound": (800,)}
 

@@ -17,6 +17,8 @@ from tests.browser import Page, browser
 from tests.pipeline.sinks.scenes import labelled, seen, street
 from tests.pipeline.sinks.test_report import HOSTILE
 
+pytestmark = pytest.mark.slow
+
 LEDGER = {
     "closed": False,
     "decoded": {"video": 50},

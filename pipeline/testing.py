@@ -7,37 +7,32 @@ local or on Ray, in moments. Use them to try out a sink, an engine or an aggrega
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.card import Card
-from pipeline.lane import Lane, Predictor, Stateless
+from pipeline.lane import Lane
 from pipeline.lanes.instances import InstanceAggregator
 from pipeline.lanes.labels import LabelAggregator
 from pipeline.lanes.sampling import RateSampler
 from pipeline.lanes.windowing import Fit, FrameWindower, HopWindower, fit_exactly, fit_short_side
-from pipeline.masks import encode
-from pipeline.records import (
-    AudioChunk,
-    Digest,
-    Event,
-    Frame,
-    InstanceMask,
-    Prediction,
-    StreamInfo,
-    Window,
-)
+from pipeline.records import AudioChunk, Digest, Event, Frame, StreamInfo
 from pipeline.run.job import StreamResult
 from pipeline.spans import Hysteresis
+from pipeline.testing_predictors import (
+    SOUND_HZ,
+    STEP_S,
+    BlobPredictor,
+    BrightnessPredictor,
+    FailingPredictor,
+    LoudnessPredictor,
+)
 
-SOUND_HZ = 8000
-STEP_S = Fraction(1, 20)
 PLAIN = Hysteresis(smooth_s=0.0, on=0.5, off=0.5, min_s=0.0, merge_s=0.0)
 
 
@@ -160,109 +155,6 @@ def _sound_windower(lane: str, hop_samples: int, stream: str) -> HopWindower:
     from pipeline.media.audio import Resampler
 
     return HopWindower(stream, lane, Resampler(SOUND_HZ), SOUND_HZ, hop_samples)
-
-
-class BrightnessPredictor(Stateless):
-    """The mean of a picture, 0..1, as the score of `bright`."""
-
-    def predict(self, windows: Sequence[Window]) -> list[Prediction]:
-        """(1, 2) scores a window."""
-        means = [float(window.data.mean()) / 255 for window in windows]
-        return [
-            Prediction(window.mark, scores=np.array([[1 - mean, mean]], np.float32))
-            for window, mean in zip(windows, means, strict=True)
-        ]
-
-
-class LoudnessPredictor:
-    """A level that follows the sound and decays, one stream's state for each stream."""
-
-    def __init__(self) -> None:
-        self._levels: dict[str, float] = {}
-
-    def predict(self, windows: Sequence[Window]) -> list[Prediction]:
-        """(K, 2) scores a window, one row for every `STEP_S`."""
-        return [Prediction(window.mark, scores=self._scores(window)) for window in windows]
-
-    def forget(self, stream: str) -> None:
-        """Drops the level of a stream that has ended."""
-        self._levels.pop(stream, None)
-
-    def remember(self) -> dict[str, Any]:
-        """The levels by stream."""
-        return dict(self._levels)
-
-    def recall(self, known: dict[str, Any]) -> None:
-        """Goes on from these levels."""
-        self._levels = dict(known)
-
-    def _scores(self, window: Window) -> NDArray[np.float32]:
-        mark = window.mark
-        level = 0.0 if mark.fresh else self._levels.get(mark.stream, 0.0)
-        rows = []
-        for part in window.data.reshape(-1, int(STEP_S * SOUND_HZ)):
-            level = max(0.5 * level, min(1.0, 4 * float(np.sqrt(np.mean(part**2)))))
-            rows.append([1 - level, level])
-        self._levels[mark.stream] = level
-        return np.array(rows, np.float32)
-
-
-class BlobPredictor(Stateless):
-    """Connected bright patches of at least 4 px, largest first."""
-
-    def predict(self, windows: Sequence[Window]) -> list[Prediction]:
-        """The patches of each window; boxes in px of the source frame."""
-        return [Prediction(window.mark, instances=self._blobs(window)) for window in windows]
-
-    def _blobs(self, window: Window) -> tuple[InstanceMask, ...]:
-        import cv2
-
-        height, width = window.data.shape[:2]
-        wide, high = window.mark.size or (width, height)
-        bright = (window.data.min(axis=2) > 200).astype(np.uint8)
-        _, numbers, stats, _ = cv2.connectedComponentsWithStats(bright)
-        found = []
-        for number, (left, top, across, down, count) in enumerate(stats.tolist()):
-            if number == 0 or count < 4:
-                continue
-            box = (
-                left * wide / width,
-                top * high / height,
-                (left + across) * wide / width,
-                (top + down) * high / height,
-            )
-            scaled = cv2.resize((numbers == number).astype(np.uint8), (wide, high))
-            score = count / (across * down)
-            found.append(InstanceMask("blob", score, box, encode(scaled.astype(bool))))
-        return tuple(sorted(found, key=lambda blob: (-blob.score, blob.box)))
-
-
-class FailingPredictor:
-    """Another predictor, but it raises on each `every`-th window of a stream."""
-
-    def __init__(self, make: Callable[[], Predictor], every: int) -> None:
-        self._inner = make()
-        self._every = every
-
-    def predict(self, windows: Sequence[Window]) -> list[Prediction]:
-        """What the other one says; ArithmeticError when a window's turn has come."""
-        for window in windows:
-            if window.mark.index % self._every == self._every - 1:
-                message = f"window {window.mark.index} fails on purpose"
-                raise ArithmeticError(message)
-        return self._inner.predict(windows)
-
-    def forget(self, stream: str) -> None:
-        """Passes it on."""
-        self._inner.forget(stream)
-
-    def remember(self) -> Any:
-        """Passes it on."""
-        return self._inner.remember()
-
-    def recall(self, known: Any) -> None:
-        """Passes it on."""
-        self._inner.recall(known)
 
 
 @dataclass(slots=True)

@@ -19,7 +19,6 @@ from tenacity import RetryCallState, RetryError
 
 from pipeline.errors import SourceAbsent, SourceError, SourceLost
 from pipeline.media.address import LiveAddress, plan_of
-from pipeline.media.anchor import Anchor, first_ticks
 from pipeline.media.arrivals import Arrivals
 from pipeline.media.attempts import knock, pause_after, retrying
 from pipeline.media.decode import Decoder
@@ -28,17 +27,12 @@ from pipeline.media.lateness import TIE_STEP_S, Lateness, Tie
 from pipeline.media.opening import exact
 from pipeline.media.outages import Broke, Outages, why_of
 from pipeline.media.pulse import Pulse, Reached
-from pipeline.media.retold import Retold, content_of
 from pipeline.media.silence import Silence
+from pipeline.media.splice import Splice
 from pipeline.records import AudioChunk, Frame, Gap, Item, Medium, Span, StreamInfo
 
 STEADY_S = 5.0
 """A connection that held for so long was a good one: the next attempt follows at once."""
-RETOLD_S = 15
-PLAYLIST_S = 120
-"""So far back a connection may begin: by a key frame or two, or by a playlist's segments."""
-EARLY_S = 0.5
-"""So long sound waits for the picture that was sent with it: a burst may bring all of it first."""
 ENDED = "the sender ended the stream"
 BETWEEN = 0.8
 """Of `stall_s` the share after which a recorder's folder, in which nothing is new, waits."""
@@ -81,15 +75,12 @@ class LiveSource:
         self._ends: dict[Medium, Fraction] = dict(before.ends)
         self._frames = before.frames
         self._lateness = Lateness(before.epoch_s, max_lag_s)
-        back = PLAYLIST_S if address.kind == "hls" else RETOLD_S
-        self._retold = Retold(back, before.keyframes)
+        self._splice = Splice(address, before.keyframes)
         self._segments = Segments(address.path, address.shown) if address.kind == "folder" else None
         self._outage = outage
         self._seen: set[Medium] = set()
         self._fallen: Medium | None = None
         self._silence = Silence(address.stall_s)
-        self._placed = False
-        self._held_at: float | None = None
         self._stopped = Event()
         self._shorts = 0
         self._arrivals = Arrivals()
@@ -98,7 +89,7 @@ class LiveSource:
     @property
     def reached(self) -> Reached:
         """Where the stream has come."""
-        return Reached(dict(self._ends), self._frames, self._lateness.epoch_s, self._retold.known)
+        return Reached(dict(self._ends), self._frames, self._lateness.epoch_s, self._splice.known)
 
     @property
     def tie(self) -> Tie | None:
@@ -130,7 +121,7 @@ class LiveSource:
                 if self._address.kind == "file" and not self._address.loop:
                     break
             else:
-                if self._placed and not self._stopped.is_set():
+                if self._splice.placed and not self._stopped.is_set():
                     self.outages.began(why)
                 yield from self._lost(reason)
                 self._rest()
@@ -144,8 +135,6 @@ class LiveSource:
             plan = plan_of(self._address, part)
             knock(self._address)
         self.pulse.turn("opening", self.pulse.reason)
-        self._placed = False
-        self._held_at = None
         self._seen = set()
         self._silence.begin()
         self._fallen = None
@@ -160,6 +149,7 @@ class LiveSource:
         )
         decoder.__enter__()
         self._decoder, self.info = decoder, decoder.info
+        self._splice.connected(decoder.info)
         self.pulse.played()
         return decoder
 
@@ -188,14 +178,14 @@ class LiveSource:
         if set_by:
             self._lateness.clock_was_set(set_by)
         anchor, kind = self._decoder.anchor, packet.stream.type
-        if not self._placed:
-            if self._early(packet):
+        if not self._splice.placed:
+            if self._splice.early(packet, self.pulse.heard):
                 return False
-            self._place_first(packet, anchor, now)
-            self._placed = True
+            reached = self.reached.position
+            self._splice.place(packet, anchor, self._lateness.begins(now, reached), reached)
         if packet.pts is None:
             if not self._decoder.decoded.get(kind):  # RTSP's first: it lies where all begins
-                self._remember(packet, anchor.begin)
+                self._splice.remember(packet, anchor.begin)
             return True
         pts_s = packet.pts * exact(packet.time_base)
         if self._address.kind not in ("file", "folder"):
@@ -209,7 +199,7 @@ class LiveSource:
             return True
         if int(heard) != int(self.pulse.heard):
             self._ask_sender(media, pts_s)
-        self._remember(packet, media)
+        self._splice.remember(packet, media)
         keyframe = packet.is_keyframe or kind == "audio"
         wanted = self._lateness.note(media, now, kind, keyframe=keyframe)
         self.pulse.late_s = self._lateness.late_s
@@ -233,59 +223,6 @@ class LiveSource:
             tie = Tie(media, begin_s + float(pts_s))
             if self.sender is None or abs(self.sender.wall_of(media) - tie.wall_s) > TIE_STEP_S:
                 self.sender = tie
-
-    def _early(self, packet: Packet[Any]) -> bool:
-        """True for sound before the key frame that will tell where a connection goes on.
-
-        Little of it: what comes so soon after an outage belongs to the outage.
-        """
-        if self._tells(packet) or not self._retold.known:
-            return False
-        now = self.pulse.heard
-        self._held_at = now if self._held_at is None else self._held_at
-        return now - self._held_at < EARLY_S
-
-    def _remember(self, packet: Packet[Any], media: Fraction) -> None:
-        if self._tells(packet) and (content := content_of(bytes(packet))):
-            self._retold.note(content, media)
-
-    def _place_first(self, packet: Packet[Any], anchor: Anchor, now: float) -> None:
-        """Says where in media time a connection begins, whose first packet this is."""
-        reached = self.reached.position
-        begin = self._lateness.begins(now, reached)
-        if self._goes_on(begin - reached):
-            begin = reached
-        pts_s = first_ticks(packet) * exact(packet.time_base)
-        origin = pts_s if anchor.origin is None else anchor.origin
-        if packet.pts is None:
-            origin = min(origin, pts_s)
-        content = content_of(bytes(packet)) if self._tells(packet) else None
-        told = self._retold.time_of(content, reached) if content else None
-        if told is not None and told <= reached:
-            anchor.begin_at(told, pts_s)
-        else:
-            anchor.begin_at(begin, origin)
-
-    def _goes_on(self, ahead: Fraction) -> bool:
-        """True for files that follow one another, when the clock is no more than that ahead.
-
-        A turn of a file follows the one before; what lies before the first one is an outage.
-        """
-        if self._address.kind == "folder":
-            return ahead < self._address.stall_s
-        turns = self._address.kind == "file" and self._address.loop
-        return turns and self.pulse.connections > 1
-
-    def _tells(self, packet: Packet[Any]) -> bool:
-        """True for packets by which content is recognised: key frames, or sound without video.
-
-        None of files: they tell nothing twice, or do so on purpose.
-        """
-        if self._address.kind in ("file", "folder"):
-            return False
-        if packet.stream.type == "video":
-            return packet.is_keyframe
-        return self.info is not None and self.info.video is None
 
     def _play(self, decoder: Decoder) -> Iterator[Item]:
         for item in decoder.items():

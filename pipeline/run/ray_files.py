@@ -6,9 +6,8 @@ and from there to a pool member; predictions go from the member to the keeper.
 
 from __future__ import annotations
 
-import os
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -20,16 +19,15 @@ from ray.exceptions import RayError
 from pipeline.cut import ReadReport
 from pipeline.errors import LaneError
 from pipeline.measure.values import Metrics
-from pipeline.predict import PoolMember
-from pipeline.records import Failure, StreamInfo
+from pipeline.records import StreamInfo
 from pipeline.run.backlog import Backlog, Task
 from pipeline.run.interrupt import ctrl_c_noted
 from pipeline.run.job import Job, Source, StreamResult, Watcher, about_run
 from pipeline.run.ray_cluster import brief, start_ray
+from pipeline.run.ray_pool import RayPool
 from pipeline.run.underway import Underway
 from pipeline.run.workers import KeeperHost, Opened, Settled, SourceReader, Step
 
-CALLS_PER_MEMBER = 2  # one runs while the input of the next is already there
 POLL_S = 0.5
 ABANDON_S = 5.0
 
@@ -57,12 +55,8 @@ class _Drive:
         self._job = job
         self._watcher = watcher
         self._metrics = metrics
-        pool = job.config.pool
-        gpus = pool.gpus if job.device == "cuda" else 0
-        threads = pool.threads or max(1, (os.cpu_count() or 1) // pool.members)
-        member = ray.remote(PoolMember).options(num_cpus=1, num_gpus=gpus, max_restarts=2)
-        self._members = [member.remote(job.lanes, threads) for _ in range(pool.members)]
-        self._calls_of = [0] * pool.members
+        metrics.runs("ray", job.lanes)
+        self._pool = RayPool(job, metrics)
         self._keepers = ray.remote(KeeperHost).options(num_cpus=0.1).remote()
         self._backlog = Backlog(job.lanes)
         self._todo = deque(job.sources)
@@ -70,18 +64,10 @@ class _Drive:
         self._waits: dict[Any, Callable[[Any], None]] = {}
         self._results: dict[str, StreamResult] = {}
         self._interrupted = False
-        self._lost: Counter[str] = Counter()
-        metrics.runs("ray", job.lanes)
-        self._tell_of_pool(ready=0)
 
     def run(self) -> tuple[list[StreamResult], bool]:
         """Drives every source to its end, once every member has loaded its networks."""
-        try:
-            ray.get([member.ready.remote() for member in self._members])
-        except RayError as error:
-            message = f"the networks cannot be loaded: {brief(error)}"
-            raise LaneError(message) from error
-        self._tell_of_pool(ready=len(self._members))
+        self._pool.load()
         try:
             with ctrl_c_noted() as noted:
                 while self._todo or self._streams:
@@ -101,12 +87,10 @@ class _Drive:
         for name, stream in self._streams.items():
             if stream.may_read(self._job.config.pool.in_flight):
                 self._read(name, stream)
-        for number in range(len(self._members)):
-            while self._calls_of[number] < CALLS_PER_MEMBER:
-                tasks = self._backlog.take(number)
-                if not tasks:
-                    break
-                self._predict(number, tasks)
+        for member in range(len(self._pool)):
+            while self._pool.has_room(member) and (tasks := self._backlog.take(member)):
+                cost, answers = self._pool.predict(member, tasks)
+                self._waits[cost] = partial(self._predicted, member, tasks, answers)
 
     def _take_answers(self) -> None:
         ready, _ = ray.wait(list(self._waits), num_returns=1, timeout=POLL_S)
@@ -126,7 +110,7 @@ class _Drive:
         member = len(self._results) + len(self._streams)
         actor = ray.remote(SourceReader).options(num_cpus=0.1)
         reader = actor.remote(source.address, source.stream, self._job.lanes)
-        stream = Underway(source, reader, member % len(self._members), time.perf_counter(), now)
+        stream = Underway(source, reader, member % len(self._pool), time.perf_counter(), now)
         self._streams[source.stream] = stream
         self._waits[reader.open.remote()] = partial(self._opened, source.stream)
 
@@ -186,29 +170,11 @@ class _Drive:
         self._backlog.add(Task(name, stream.member, step, windows))
         self._metrics.queued(step.lane, len(step.marks))
 
-    def _predict(self, member: int, tasks: list[Task]) -> None:
-        lane = tasks[0].step.lane
-        self._calls_of[member] += 1
-        call = self._members[member].answer_each.options(num_returns=1 + len(tasks))
-        cost, *answers = call.remote(lane, *[task.windows for task in tasks])
-        self._metrics.sent(tasks)
-        self._waits[cost] = partial(self._predicted, member, tasks, answers)
-
     def _predicted(
         self, member: int, tasks: list[Task], answers: list[Any], reference: Any
     ) -> None:
-        self._calls_of[member] -= 1
         lane = tasks[0].step.lane
-        try:
-            seconds: float = ray.get(reference)
-            self._metrics.answered(lane, sum(len(task.step.marks) for task in tasks), seconds)
-        except ray.exceptions.ActorDiedError as error:
-            message = f"the networks cannot run: {brief(error)}"
-            raise LaneError(message) from error
-        except RayError:
-            self._lost["died"] += 1
-            self._tell_of_pool(ready=len(self._members))
-            answers = [[Failure(m, "pool_member_lost") for m in t.step.marks] for t in tasks]
+        answers = self._pool.predicted(member, tasks, answers, reference)
         for task, answer in zip(tasks, answers, strict=True):
             settled = self._keepers.settle.remote(task.stream, lane, answer)
             self._waits[settled] = partial(self._settled, task.stream, lane)
@@ -282,10 +248,6 @@ class _Drive:
         with suppress(RayError):
             ray.get(left, timeout=ABANDON_S)
 
-    def _tell_of_pool(self, ready: int) -> None:
-        lanes = [lane.name for lane in self._job.lanes]
-        self._metrics.pool(len(self._members), ready, lanes, self._lost)
-
     def _close(
         self, name: str, summary: dict[str, Any] | None, error: str | None, reason: str
     ) -> None:
@@ -293,8 +255,7 @@ class _Drive:
         ray.kill(stream.reader)
         for task in self._backlog.drop(name):
             self._metrics.queued(task.step.lane, -len(task.step.marks))
-        for member in self._members:
-            member.forget.remote(name)
+        self._pool.forget(name)
         if error is not None:
             self._metrics.add("sources_failed", reason)
         self._metrics.read_to_end(name)

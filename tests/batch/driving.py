@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -11,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import psutil
 import pyarrow.parquet as pq
@@ -23,8 +21,8 @@ from pipeline.run.local_batch import LocalBatch
 from pipeline.run.local_crew import LocalCrew
 from tests import networks
 from tests.pipeline.batch.jobs import begun
+from tests.programs import environment, program
 
-ROOT = Path(__file__).parent.parent.parent
 ENDS_WITHIN_S = 600.0
 
 
@@ -67,31 +65,6 @@ class Order:
             yield process
 
 
-@contextmanager
-def program(
-    words: Sequence[str], said: int | IO[str], **more: str
-) -> Iterator[subprocess.Popen[str]]:
-    """A command whose words go to `said`; it and all that it began end with the block."""
-    process = subprocess.Popen(
-        words,
-        stdin=subprocess.DEVNULL,
-        stdout=said,
-        stderr=subprocess.STDOUT,
-        env=environment() | more,
-        text=True,
-    )
-    left: list[psutil.Process] = []
-    try:
-        yield process
-        left = descendants(process)
-    finally:
-        process.kill()
-        process.communicate()
-        for child in left:
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
-
-
 def wait_for(there: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     """Until `there`, or the process has ended."""
     began = time.monotonic()
@@ -99,18 +72,6 @@ def wait_for(there: Callable[[], bool], process: subprocess.Popen[str]) -> None:
         assert time.monotonic() - began < ENDS_WITHIN_S
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.02)
-
-
-def environment() -> dict[str, str]:
-    """What a process is given: one thread each, and the tests can be imported."""
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-
-
-def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """Every process that came of it; none when it is gone."""
-    with suppress(psutil.NoSuchProcess):
-        return psutil.Process(process.pid).children(recursive=True)
-    return []
 
 
 def small_config(folder: Path) -> Path:

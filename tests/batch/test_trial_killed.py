@@ -16,9 +16,10 @@ import pytest
 from pipeline.batch.tally import Tally
 from pipeline.run.local_batch import LocalBatch
 from pipeline.run.local_crew import LocalCrew
-from tests.batch.driving import Order, check_whole, descendants, wait_for
+from tests.batch.driving import Order, check_whole, wait_for
 from tests.live.watching import FULL, report
 from tests.pipeline.batch.jobs import begun, plain_job, run_local, tree
+from tests.programs import descendants
 
 pytestmark = pytest.mark.slow
 

@@ -21,9 +21,9 @@ from pipeline.run.local_batch import LocalBatch
 from pipeline.run.local_crew import LocalCrew
 from pipeline.testing import brightness_lane
 from tests.batch.conftest import make_film
-from tests.batch.driving import ROOT, environment
 from tests.live.watching import FULL, report
 from tests.pipeline.batch.jobs import HASH, PlainJob, begun, plain_job
+from tests.programs import ROOT, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 

@@ -33,7 +33,6 @@ from pipeline.lanes.action import ActionLane
 from pipeline.lanes.gate import MotionGateConfig
 from pipeline.metrics import TABLE, Metric
 from tests import networks
-from tests.batch.driving import descendants, program
 from tests.deploy.monitoring import SHIPPED, api, prometheus, query, wait_for
 from tests.deploy.test_grafana import BUILT, metrics_of
 from tests.live import feed, footage
@@ -44,6 +43,7 @@ from tests.live.senders import free_port
 from tests.live.servers import RtspServer
 from tests.live.watching import report
 from tests.pipeline.media.test_gops import CODECS, film
+from tests.programs import descendants, program
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 

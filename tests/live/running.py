@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import psutil
 
 from pipeline.control.client import Client
 from pipeline.errors import WitnessError
+from tests.programs import program
 
 WITHIN_S = 90.0
 LANES = "lanes: [{kind: sound}]\ncontrol: {port: 0, local_paths: true}\nstreams:\n"
@@ -106,27 +106,9 @@ def running(folder: Path, streams: str, engine: str = "local") -> Iterator[Runni
     file, out = folder / "streams.yaml", folder / "out"
     file.write_text(LANES + streams, encoding="utf-8")
     words = ["run", str(file), "--engine", engine, "--out", str(out), "--metrics-port", "0"]
-    with (folder / "run.log").open("a") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            text=True,
-        )
-    witness = Running(file, out, process)
-    left: list[psutil.Process] = []
-    try:
-        yield witness
-        with suppress(psutil.NoSuchProcess):
-            left = witness.children
-    finally:
-        process.kill()
-        process.wait()
-        for child in left:
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
+    command = [sys.executable, "-m", "pipeline", *words]
+    with (folder / "run.log").open("a") as log, program(command, log) as process:
+        yield Running(file, out, process)
 
 
 def orphans(processes: list[psutil.Process], within_s: float) -> list[str]:

@@ -2,7 +2,7 @@ import subprocess
 import sys
 
 from pipeline.batch.watchdog import GIVEN_UP, Watchdog
-from tests.batch.driving import ROOT, environment
+from tests.programs import ROOT, environment
 
 STUCK = """
 from threading import Event

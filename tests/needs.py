@@ -46,6 +46,14 @@ def need_gstreamer() -> str:
     return python
 
 
+def need_gstreamer_tls() -> None:
+    """A Python that can run Debian's RTSP server over TLS."""
+    python = need_gstreamer()
+    ask = "from gi.repository import Gio; assert Gio.TlsBackend.get_default().supports_tls()"
+    if subprocess.run([python, "-c", ask], capture_output=True, check=False).returncode:
+        _missing("GLib cannot speak TLS (.ci/apt), so what needs it did not run")
+
+
 def need_nginx_rtmp() -> Path:
     """The RTMP module of nginx."""
     need_program("nginx")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import av
 from av.codec.codec import Codec
-from av.codec.hwaccel import HWAccel
+from av.codec.hwaccel import HWAccel, hwdevices_available
 
 MOST_COMMON = "h264"
 
@@ -16,9 +16,13 @@ def accelerator(name: str | None) -> tuple[HWAccel | None, str]:
     """
     if name is None:
         return None, ""
+    unusable = f"{name}: no such device can be used here; the processor decodes"
+    # PyAV takes a name that it does not know for any device that is there.
+    if name not in hwdevices_available():
+        return None, unusable
     hardware = HWAccel(name, allow_software_fallback=True)
     try:
         hardware.create(Codec(MOST_COMMON, "r"))
     except (av.FFmpegError, OSError, RuntimeError, ValueError):
-        return None, f"{name}: no such device can be used here; the processor decodes"
+        return None, unusable
     return hardware, ""

@@ -106,6 +106,11 @@ class Decoder:
         return None if told is None else told / 1e6
 
     @property
+    def note(self) -> str:
+        """What a person may want to know of how it is decoded; empty when there is nothing."""
+        return self._opened.note if self._opened else ""
+
+    @property
     def decoded(self) -> dict[Medium, int]:
         """How many pictures and samples were decoded so far."""
         return {part.medium: part.decoded for part in self._playing.values()}

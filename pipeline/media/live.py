@@ -150,7 +150,7 @@ class LiveSource:
         decoder.__enter__()
         self._decoder, self.info = decoder, decoder.info
         self._splice.connected(decoder.info)
-        self.pulse.played()
+        self.pulse.played(decoder.note)
         return decoder
 
     def _failed(self, retry: RetryCallState) -> None:

@@ -203,7 +203,10 @@ def _check_local(plan: OpenPlan) -> None:
     path = Path(plan.url)
     if plan.kind != "device":
         _check_file(path)
-    elif not path.is_char_device():
+    elif path.exists() and not path.is_char_device():
+        message = f"{path} is no device; name a camera's (/dev/video0), or give another `kind`"
+        raise SourceMissing(message)
+    elif not path.exists():
         message = f"{path}: no such device; is the camera plugged in, and /dev/video* let in here?"
         raise SourceMissing(message)
 
@@ -242,6 +245,11 @@ def _cannot_open(plan: OpenPlan, error: Exception, took_s: float) -> SourceError
     if plan.url.startswith(("rtsps:", "rtmps:")) and getattr(error, "errno", 0) == errno.EIO:
         return SourceUnreadable(
             f"{name}: no secure connection; is its certificate trusted (tls.ca_file), is it TLS?"
+        )
+    if plan.kind == "device":
+        return SourceUnreadable(
+            f"{name}: no camera that can be read ({reason(error)}); v4l2-ctl --list-devices names"
+            " the cameras, and only one program may read each"
         )
     if plan.kind not in LOCAL_KINDS:
         return SourceUnreadable(f"{name}: cannot be opened ({reason(error)})")

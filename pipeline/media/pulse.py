@@ -21,8 +21,9 @@ class Pulse:
 
     Times are of `time.monotonic`. `since` is when `state` began, `heard` when the latest packet
     came; `attempts` counts the tries since it last played, `connections` those that succeeded.
-    `reason` says why it waits; it holds no password. `late_s` is how much later than the promptest
-    ones packets come now, `newest_at` the wall time (Unix seconds) of the latest one.
+    `reason` says why it waits, or how it plays otherwise than wished; it holds no password.
+    `late_s` is how much later than the promptest ones packets come now, `newest_at` the wall time
+    (Unix seconds) of the latest one.
     """
 
     state: State = "opening"
@@ -41,9 +42,9 @@ class Pulse:
         """Notes a new state."""
         self.state, self.since, self.reason = state, time.monotonic(), reason
 
-    def played(self) -> None:
-        """Notes a connection that is open."""
-        self.turn("playing")
+    def played(self, note: str = "") -> None:
+        """Notes a connection that is open, with what there is to be told of it."""
+        self.turn("playing", note)
         self.heard = self._played_at = self.since
         self.connections += 1
         self.attempts = 0

@@ -1,10 +1,11 @@
 """An RTSP camera made of Debian's gst-rtsp-server; run by Debian's own Python, not by ours.
 
-Reads one JSON line from standard input: {"address", "port", "epoch", "user", "password", "mounts":
-{path: {"feed", "shared", "transports"}}}, says `ready PORT`, and plays every feed round and round
-by the wall clock. Later lines change it: {"mount", "swap": feed} goes on with another feed inside
-the running sessions, {"mount", "feed"} drops them and serves the other one from then on. The end of
-standard input ends it, so that it never outlives a test.
+Reads one JSON line from standard input: {"address", "port", "epoch", "user", "password",
+"certificate", "key", "mounts": {path: {"feed", "shared", "transports"}}}, says `ready PORT`, and
+plays every feed round and round by the wall clock; with a certificate under TLS alone. Later lines
+change it: {"mount", "swap": feed} goes on with another feed inside the running sessions, {"mount",
+"feed"} drops them and serves the other one from then on. The end of standard input ends it, so that
+it never outlives a test.
 """
 
 import bisect
@@ -22,7 +23,7 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 RECORD = struct.Struct("<BBqI")
 TICK_S = 0.005
@@ -152,7 +153,7 @@ class Camera:
         self.server = GstRtspServer.RTSPServer.new()
         self.server.set_address(wish["address"])
         self.server.set_service(str(wish["port"]))
-        self.auth = password(wish["user"], wish["password"]) if wish.get("user") else None
+        self.auth = guard(wish)
         self.server.set_auth(self.auth)
         for path, mount in wish["mounts"].items():
             self.serve(path, mount)
@@ -203,12 +204,20 @@ class Camera:
             time.sleep(TICK_S)
 
 
-def password(user, secret):
-    """Basic authentication that knows one user."""
+def guard(wish):
+    """Basic authentication that knows one user, or nobody's; TLS if there is a certificate."""
+    if not wish.get("user") and not wish.get("certificate"):
+        return None
     auth = GstRtspServer.RTSPAuth.new()
     token = GstRtspServer.RTSPToken()
     token.set_string("media.factory.role", "viewer")
-    auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, secret), token)
+    if wish.get("user"):
+        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(wish["user"], wish["password"]), token)
+    else:
+        auth.set_default_token(token)
+    if wish.get("certificate"):
+        files = wish["certificate"], wish["key"]
+        auth.set_tls_certificate(Gio.TlsCertificate.new_from_files(*files))
     return auth
 
 

@@ -108,8 +108,8 @@ class Program:
 class RtspServer(Program):
     """A camera with these mounts: {path: {"feed": file, "shared": bool, "transports": [...]}}.
 
-    Every start keeps the port and the clock: after an outage the numbers are where they would
-    have been.
+    `tls` is a certificate and its key: it then speaks RTSP under TLS alone. Every start keeps the
+    port and the clock: after an outage the numbers are where they would have been.
     """
 
     def __init__(
@@ -121,16 +121,18 @@ class RtspServer(Program):
         port: int = 0,
         user: str | None = None,
         password: str | None = None,
+        tls: tuple[Path, Path] | None = None,
         prefix: Sequence[str] = (),
     ) -> None:
         super().__init__([need_gstreamer(), str(HERE / "rtsp_server.py")], prefix)
         self.mounts, self.address, self.port = mounts, address, port
         self.epoch = time.time() if epoch is None else epoch
         self.user, self.password = user, password
+        self.certificate, self.key = tls or (None, None)
 
     def first_line(self) -> str:
         """Where to listen, since when, and what to serve."""
-        names = ("address", "port", "epoch", "user", "password", "mounts")
+        names = ("address", "port", "epoch", "user", "password", "mounts", "certificate", "key")
         return json.dumps({name: getattr(self, name) for name in names}, default=str)
 
     def start(self) -> str:
@@ -142,7 +144,8 @@ class RtspServer(Program):
     def url(self, mount: str, user: str | None = None, password: str | None = None) -> str:
         """The address of a mount, with credentials when they are given."""
         who = f"{user}:{password}@" if user is not None else ""
-        return f"rtsp://{who}{self.address}:{self.port}{mount}"
+        scheme = "rtsps" if self.certificate else "rtsp"
+        return f"{scheme}://{who}{self.address}:{self.port}{mount}"
 
     def swap(self, mount: str, feed: Path) -> None:
         """Goes on with another feed inside the sessions that run."""

@@ -7,26 +7,62 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
-# It reads until nobody can write any more: the one who could is this process.
-_REAP = 'while read -r _; do :; done; kill -KILL "$@" 2>/dev/null'
+MARK = "WITNESS_DESCENT"
+"""A variable of the environment: what comes of a marked process has it, whoever is its parent."""
+_OURS = uuid4().hex
+_REAP = r"""
+while read -r _; do :; done # until nobody can write any more: the one who could is this process
+mark=$1
+shift
+known=" $* " ours= before=none
+look() { # a process id, and its fields after the name: state, parent, ..., when it began
+    case "$known" in *" $1:${21} "*) ours="$ours $1" ;; esac
+}
+# What is stopped makes no more of them: a pass that finds none has found all.
+while [ "$ours" != "$before" ]; do
+    before=$ours
+    for stat in $(grep -lsaF "$mark" /proc/[0-9]*/environ); do
+        pid=${stat#/proc/} pid=${pid%/environ}
+        case "$ours " in *" $pid "*) ;; *) ours="$ours $pid" ;; esac
+    done
+    for stat in /proc/[0-9]*/stat; do
+        pid=${stat#/proc/} pid=${pid%/stat}
+        case "$ours " in *" $pid "*) continue ;; esac
+        { read -r line <"$stat"; } 2>/dev/null || continue
+        look "$pid" ${line##*) }
+    done
+    [ -z "$ours" ] || kill -STOP $ours 2>/dev/null
+done
+[ -z "$ours" ] || kill -KILL $ours 2>/dev/null
+"""
+"""Plain sh, which takes next to no memory. It knows processes by number and moment of beginning,
+as numbers are used again."""
+
+
+def mark_what_comes() -> None:
+    """Marks every process that comes of this one from now on, for `none_survives`."""
+    os.environ[MARK] = _OURS
 
 
 @contextmanager
 def none_survives() -> Iterator[None]:
     """While the block runs, what has come of this process by now ends with it, even if killed.
 
-    For processes that nobody else ends at once. Does nothing where there is no /proc.
+    So does what is marked, however late it comes. For processes that nobody else ends at once. Does
+    nothing where there is no /proc.
     """
-    pids = descendants(os.getpid())
-    if not pids:
+    known = [f"{pid}:{begun}" for pid in descendants(os.getpid()) if (begun := _begun(pid))]
+    if not known:
         yield
         return
     reaper = subprocess.Popen(
-        ["/bin/sh", "-c", _REAP, "witness-reaper", *map(str, pids)],
+        ["/bin/sh", "-c", _REAP, "witness-reaper", f"{MARK}={_OURS}", *known],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        env={name: value for name, value in os.environ.items() if name != MARK},
         start_new_session=True,
     )
     try:
@@ -51,3 +87,10 @@ def descendants(pid: int) -> list[int]:
         ahead = [child for parent in ahead for child in children.get(parent, [])]
         found += ahead
     return found
+
+
+def _begun(pid: int) -> str:
+    """When a process began, in ticks since the machine did; empty when it is gone."""
+    with suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return ""

@@ -11,6 +11,7 @@ import threading
 import ray
 
 from pipeline.errors import LaneError
+from pipeline.run.descent import mark_what_comes
 from pipeline.run.job import Job
 
 OBJECT_STORE_BYTES = 512 * 2**20
@@ -54,6 +55,7 @@ def _call(address: str) -> None:
 
 
 def _embed(processes: int) -> None:
+    mark_what_comes()
     # Ray is nice to everybody else by default: on a busy machine its workers would starve.
     os.environ.setdefault("RAY_worker_niceness", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -223,7 +223,7 @@ def _leaves_nobody(folder: Path, yard: Footage, engine: str) -> None:
         began = time.monotonic()
         witness.signal(signal.SIGKILL)
         witness.process.wait()
-        left = orphans(everybody, 20.0)
+        left = orphans(everybody, ORPHANS_WITHIN_S)
         took_s = time.monotonic() - began
     report(f"control_sigkill_{engine}", {"processes": len(everybody), "took_s": took_s})
     assert len(everybody) >= 4

@@ -8,7 +8,7 @@ import sys
 
 import psutil
 
-from pipeline.run.descent import descendants, none_survives
+from pipeline.run.descent import _REAP, MARK, descendants, none_survives
 
 CHILD = "import subprocess as s, sys; s.Popen(['sleep', '60'], stdout=2); s.Popen(['sleep', '60'])"
 OWNER = f"""
@@ -51,6 +51,61 @@ def test_they_end_with_an_owner_that_is_killed() -> None:
     assert len(processes) == 3
     _gone, alive = psutil.wait_procs(processes, timeout=10)
     assert [process.name() for process in alive if process.status() != "zombie"] == []
+
+
+LATER = "import subprocess as s, sys; sys.stdin.readline(); s.Popen(['sleep', '60'])"
+LATE_OWNER = f"""
+import subprocess, sys
+from pipeline.run.descent import mark_what_comes, none_survives
+
+mark_what_comes()
+child = subprocess.Popen([sys.executable, "-c", {LATER!r}], stdin=subprocess.PIPE)
+with none_survives():
+    child.communicate(b"now\\n")
+    print(child.returncode, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_comes_later_ends_too_though_its_parent_is_gone_and_nobody_else_does() -> None:
+    marked = {MARK: "another's"}
+    other = subprocess.Popen(["sleep", "60"], env=os.environ | marked)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", LATE_OWNER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | marked,
+    )
+    assert owner.stdin is not None
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == b"0\n"
+    sleeps = [p for p in psutil.process_iter() if p.name() == "sleep"]
+    sleeps = [process for process in sleeps if _mark(process) not in ("", "another's")]
+    assert len(sleeps) == 1
+    owner.kill()
+    owner.wait()
+    owner.stdin.close()
+    owner.stdout.close()
+    gone, _ = psutil.wait_procs(sleeps, timeout=10)
+    assert gone == sleeps
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+
+
+def _mark(process: psutil.Process) -> str:
+    try:
+        return process.environ().get(MARK, "")
+    except psutil.Error:
+        return ""
+
+
+def test_a_number_that_was_used_again_is_another_process() -> None:
+    with subprocess.Popen(["sleep", "60"]) as innocent:
+        reap = ["/bin/sh", "-c", _REAP, "witness-reaper", "NOBODY=1", f"{innocent.pid}:1"]
+        subprocess.run(reap, stdin=subprocess.DEVNULL, check=False)
+        assert innocent.poll() is None
+        innocent.kill()
 
 
 def test_they_go_on_when_the_block_ends() -> None:

@@ -206,6 +206,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--pairs", type=int, default=40)
     arguments = parser.parse_args()
+    if 0 < arguments.seconds <= EVERY_S:
+        parser.error(f"--seconds {arguments.seconds}: the page is fetched every {EVERY_S} s")
     if arguments.seconds:
         page_cost(arguments.streams, arguments.seconds)
     if arguments.pairs:

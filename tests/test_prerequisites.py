@@ -39,7 +39,7 @@ def test_a_disk_without_room_is_told_before_anything_is_installed(tmp_path: Path
     assert "apt-get" not in said
 
 
-def test_wheels_for_processors_want_less(tmp_path: Path) -> None:
+def test_how_much_wheels_for_processors_want_is_not_known(tmp_path: Path) -> None:
     path = disk_of(tmp_path, 5)
     assert asked(tmp_path, path, TORCH_INDEX="https://wheels.example/cpu")[0] == 0
 

@@ -203,11 +203,11 @@ def _check_local(plan: OpenPlan) -> None:
     path = Path(plan.url)
     if plan.kind != "device":
         _check_file(path)
-    elif path.exists() and not path.is_char_device():
-        message = f"{path} is no device; name a camera's (/dev/video0), or give another `kind`"
-        raise SourceMissing(message)
     elif not path.exists():
         message = f"{path}: no such device; is the camera plugged in, and /dev/video* let in here?"
+        raise SourceMissing(message)
+    elif not path.is_char_device():
+        message = f"{path} is no device; name a camera's (/dev/video0), or give another `kind`"
         raise SourceMissing(message)
 
 
